@@ -1,0 +1,41 @@
+# make run   serves the demo catalog (CATALOG_SOURCE=aws AWS_BEDROCK_REGIONS=... for a real account)
+# make test  runs every test
+# make check is what .ci/run runs: the linter, the types, the tests
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+
+CATALOG_SOURCE ?= demo
+AWS_BEDROCK_REGIONS ?= all
+API_KEYS ?= demo-key
+PORT ?= 8000
+CATALOG_DIR ?= var/$(CATALOG_SOURCE)
+
+.PHONY: run test check requirements setup
+
+$(VENV)/ready: requirements.txt requirements-dev.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+	touch $@
+
+setup: $(VENV)/ready
+
+run: setup
+	@CATALOG_SOURCE="$(CATALOG_SOURCE)" AWS_BEDROCK_REGIONS="$(AWS_BEDROCK_REGIONS)" API_KEYS="$(API_KEYS)" \
+	BIND="127.0.0.1:$(PORT)" CATALOG_DIR="$(CATALOG_DIR)" \
+	$(BIN)/gunicorn -c gunicorn.conf.py wsgi:app
+
+test: setup
+	$(BIN)/python -m pytest
+
+check: setup
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(MAKE) test
+
+requirements: setup
+	$(BIN)/pip install --quiet pip-tools
+	$(BIN)/pip-compile --quiet --strip-extras --no-header --no-emit-index-url --no-emit-find-links requirements.in
+	$(BIN)/pip-compile --quiet --strip-extras --no-header --no-emit-index-url --no-emit-find-links requirements-dev.in

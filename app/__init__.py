@@ -1,0 +1,59 @@
+"""The model catalog service. What it needs is imported by `create_app`, so that the discovery child stays small."""
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from flask import Flask
+
+    from app.catalog.current import Catalog
+    from config import Settings
+
+
+def create_app(settings: "Settings", *, catalog: "Catalog | None" = None) -> "Flask":
+    """Wire the service; start nothing, ask AWS nothing.
+
+    Args:
+        catalog: the holder to serve from; a new, empty one by default.
+
+    Raises:
+        ConfigError: the settings allow nobody in.
+    """
+    from flask import Flask
+
+    from app import auth, cli, errors, logs, request_ids
+    from app.blueprints import anthropic, health, openai
+    from app.catalog.current import Catalog
+    from app.discovery_process import discover
+    from app.refresh import Refresher, utc_now
+    from app.stores import FileStore
+
+    app = Flask(__name__, static_folder=None)
+    # Clients follow no redirect: a path with a slash more is the same path, or none.
+    app.url_map.strict_slashes = False
+    app.url_map.merge_slashes = False
+    app.config["PROVIDE_AUTOMATIC_OPTIONS"] = False
+    app.json.sort_keys = False  # type: ignore[attr-defined]
+    app.json.compact = True  # type: ignore[attr-defined]
+
+    logs.configure()
+    catalog = catalog or Catalog()
+    app.extensions["settings"] = settings
+    app.extensions["clock"] = utc_now
+    app.extensions["catalog"] = catalog
+    app.extensions["refresher"] = Refresher(settings, catalog, FileStore(settings.catalog_dir), discover)
+
+    request_ids.init_app(app)
+    auth.init_app(app)
+    errors.init_app(app)
+    cli.init_app(app)
+    app.register_blueprint(health.bp)
+    app.register_blueprint(openai.bp, url_prefix=settings.openai_prefix or None)
+    if settings.serves_anthropic:
+        app.register_blueprint(anthropic.bp, url_prefix=settings.anthropic_prefix or None)
+    else:
+        logs.log.warning(
+            "anthropic_routes_disabled",
+            reason="ANTHROPIC_ROUTES_PREFIX and OPENAI_ROUTES_PREFIX are the same",
+            prefix=settings.anthropic_prefix,
+        )
+    return app

@@ -1,0 +1,68 @@
+"""The Anthropic Models API."""
+
+from typing import Any
+
+from flask import Blueprint, jsonify, request
+from flask.typing import ResponseReturnValue
+
+from app.blueprints import current_settings, current_snapshot
+from app.catalog.records import CatalogSnapshot
+from app.catalog.selection import chat_page, find_chat_model
+from app.errors import InvalidRequest, ModelNotFound
+from app.schemas.anthropic import ListModelsQuerySchema, ModelInfoSchema, ModelPageSchema
+from app.schemas.fields import alternatives
+
+bp = Blueprint("anthropic", __name__)
+
+QUERY = ListModelsQuerySchema()
+MODEL, PAGE = ModelInfoSchema(), ModelPageSchema()
+BARE_MODEL, BARE_PAGE = ModelInfoSchema(exclude=["aws_bedrock"]), ModelPageSchema(exclude=["data.aws_bedrock"])
+
+
+@bp.get("/v1/models")
+def list_models() -> ResponseReturnValue:
+    return jsonify(page_body(QUERY.load(request.args)))
+
+
+@bp.get("/v1/models/<path:model_id>")
+def retrieve_model(model_id: str) -> ResponseReturnValue:
+    return jsonify(model_body(model_id))
+
+
+def page_body(query: dict[str, Any]) -> dict[str, Any]:
+    """One page of chat models, as a validated query asks for it.
+
+    Raises:
+        CatalogUnavailable, UnknownCursor, InvalidRequest
+    """
+    settings, snapshot = current_settings(), current_snapshot()
+    check_regions(query["regions"], snapshot)
+    page = chat_page(
+        snapshot, **{"limit": settings.default_limit} | query, include_provisioned=settings.include_provisioned
+    )
+    body: dict[str, Any] = (PAGE if settings.extensions else BARE_PAGE).dump(page)
+    return body
+
+
+def model_body(model_id: str) -> dict[str, Any]:
+    """One chat model by any of its names.
+
+    Raises:
+        CatalogUnavailable, ModelNotFound
+    """
+    settings = current_settings()
+    model = find_chat_model(current_snapshot(), model_id, include_provisioned=settings.include_provisioned)
+    if model is None:
+        raise ModelNotFound(model_id)
+    body: dict[str, Any] = (MODEL if settings.extensions else BARE_MODEL).dump(model)
+    return body
+
+
+def check_regions(regions: list[str], snapshot: CatalogSnapshot) -> None:
+    """
+    Raises:
+        InvalidRequest: one of the regions is none that this catalog asks.
+    """
+    known = tuple(sorted(snapshot.state.regions))
+    if not set(regions) <= set(known):
+        raise InvalidRequest("region", f"Input should be {alternatives(known)}")

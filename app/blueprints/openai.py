@@ -1,0 +1,29 @@
+"""The OpenAI Models API."""
+
+from flask import Blueprint, jsonify
+from flask.typing import ResponseReturnValue
+
+from app.blueprints import current_settings, current_snapshot
+from app.catalog.lookup import find_model
+from app.catalog.selection import is_served
+from app.errors import ModelNotFound
+from app.schemas.openai import ModelListSchema, ModelSchema
+
+bp = Blueprint("openai", __name__)
+
+MODEL, LIST = ModelSchema(), ModelListSchema()
+
+
+@bp.get("/v1/models")
+def list_models() -> ResponseReturnValue:
+    provisioned = current_settings().include_provisioned
+    models = [model for model in current_snapshot().models if is_served(model, include_provisioned=provisioned)]
+    return jsonify(LIST.dump(models))
+
+
+@bp.get("/v1/models/<path:model_id>")
+def retrieve_model(model_id: str) -> ResponseReturnValue:
+    model = find_model(current_snapshot(), model_id)
+    if model is None or not is_served(model, include_provisioned=current_settings().include_provisioned):
+        raise ModelNotFound(model_id)
+    return jsonify(MODEL.dump(model))

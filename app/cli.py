@@ -1,0 +1,206 @@
+"""`flask catalog ...`: refresh, show and check the catalog from a terminal."""
+
+import json
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+import click
+from flask import Flask, current_app
+from flask.cli import AppGroup
+from rich.console import Console
+from rich.table import Table
+
+from app.catalog.lookup import find_model
+from app.catalog.records import ACTIVE, CatalogModel, CatalogSnapshot
+from app.catalog.status import status_of
+from app.discovery_process import Visit
+from app.refresh import Refresh, Refresher, utc_now
+from app.schemas.anthropic import ModelInfoSchema
+from app.schemas.status import CatalogReportSchema
+from app.stores import LeaseTaken
+from config import Settings
+
+NOTHING_PUBLISHED = 1
+SOME_FAILED = 3
+
+DIRECTIONS = {
+    "northeast": "ne",
+    "northwest": "nw",
+    "southeast": "se",
+    "southwest": "sw",
+    "north": "n",
+    "south": "s",
+    "east": "e",
+    "west": "w",
+    "central": "c",
+}
+
+catalog = AppGroup("catalog", help="The model catalog: refresh it, show it, see how fresh it is.")
+
+
+def init_app(app: Flask) -> None:
+    app.cli.add_command(catalog)
+
+
+@catalog.command()
+@click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
+def refresh(as_json: bool) -> None:
+    """Ask every region now and publish the result to the running workers.
+
+    Exits with 0 if every region answered, 3 if some did not, 1 if nothing was published.
+    """
+    refresher: Refresher = current_app.extensions["refresher"]
+    progress = Console(stderr=True)
+    answered: list[str] = []
+    with progress.status("Asking the regions") as spinner:
+
+        def on_visit(visit: Visit) -> None:
+            answered.append(visit.region)
+            spinner.update(f"{len(answered)} regions answered, {visit.region} the last")
+
+        try:
+            done = refresher.refresh_now(on_visit)
+        except LeaseTaken:
+            sys.exit(_refused("another refresh holds the lease and does not end"))
+        except OSError as error:
+            sys.exit(_refused(f"{error.filename or 'the folder of the catalog'}: {error.strerror}"))
+    if done is None:
+        sys.exit(_refused("stopped"))
+    _print_status(done.snapshot, as_json=as_json)
+    sys.exit(_exit_code(done))
+
+
+def _exit_code(done: Refresh) -> int:
+    if not done.stored:
+        return _refused("the catalog could not be stored, so no worker sees it")
+    if not done.listed:
+        return _refused(done.fault or "no region answered")
+    return SOME_FAILED if done.failed else 0
+
+
+def _refused(reason: str) -> int:
+    click.echo(f"Nothing published: {reason}", err=True)
+    return NOTHING_PUBLISHED
+
+
+@catalog.command()
+@click.option("--json", "as_json", is_flag=True, help="Print the status as JSON.")
+def status(as_json: bool) -> None:
+    """Tell the stored catalog's age, and each region's state with its last error.
+
+    Exits with 1 if there is no catalog to serve.
+    """
+    snapshot = _stored()
+    _print_status(snapshot, as_json=as_json)
+    if snapshot is None or not snapshot.state.listings:
+        sys.exit(1)
+
+
+@catalog.command()
+@click.argument("model_id", required=False)
+@click.option("--region", "regions", multiple=True, help="Only models callable from this region; may be repeated.")
+@click.option("--json", "as_json", is_flag=True, help="Print the models as JSON.")
+def show(model_id: str | None, regions: tuple[str, ...], as_json: bool) -> None:
+    """Show the stored catalog, models by regions, or one model by any of its names."""
+    snapshot = _stored()
+    if snapshot is None:
+        raise click.ClickException("no catalog is stored; `flask catalog refresh` makes one")
+    unknown = set(regions) - set(snapshot.state.regions)
+    if unknown:
+        raise click.BadParameter(f"not in this catalog: {', '.join(sorted(unknown))}", param_hint="--region")
+    models: Sequence[CatalogModel] = snapshot.models
+    if model_id is not None:
+        found = find_model(snapshot, model_id)
+        if found is None:
+            raise click.ClickException(f"no model, inference profile or ARN {model_id!r} is in the catalog")
+        models = [found]
+    if regions:
+        models = [model for model in models if not set(regions).isdisjoint(model.regions)]
+    told = ModelInfoSchema(many=True).dump(models)
+    if as_json:
+        click.echo(json.dumps(told if model_id is None else told[0] if told else None, indent=2))
+    elif model_id is not None and told:
+        _print_model(told[0])
+    else:
+        Console().print(_matrix(models, regions or snapshot.state.regions))
+
+
+def _stored() -> CatalogSnapshot | None:
+    current_app.extensions["refresher"].follow()
+    snapshot: CatalogSnapshot | None = current_app.extensions["catalog"].latest
+    return snapshot
+
+
+def _print_status(snapshot: CatalogSnapshot | None, *, as_json: bool) -> None:
+    settings: Settings = current_app.extensions["settings"]
+    told: dict[str, Any] = CatalogReportSchema().dump(status_of(snapshot, at=utc_now(), refresh_s=settings.refresh_s))
+    if as_json:
+        click.echo(json.dumps(told, indent=2))
+        return
+    table = Table(title=_headline(told), title_justify="left", box=None)
+    for name in ("region", "state"):
+        table.add_column(name, no_wrap=True)
+    for name in ("models", "profiles", "age s", "ms"):
+        table.add_column(name, justify="right")
+    table.add_column("why", overflow="fold")
+    for region in told["regions"]:
+        failure = region["failure"]
+        table.add_row(
+            region["region"],
+            region["state"],
+            str(region["models"]),
+            str(region["inference_profiles"]),
+            _or_dash(region["age_seconds"]),
+            _or_dash(region["took_ms"]),
+            f"{failure['code']}: {failure['detail']}".removesuffix(": ") if failure else "",
+        )
+    Console().print(table)
+
+
+def _headline(told: dict[str, Any]) -> str:
+    if told["attempted_at"] is None:
+        return "unavailable: no catalog is stored"
+    failed = sum(1 for region in told["regions"] if region["failure"])
+    return (
+        f"{told['status']}: {told['models']} models from {len(told['regions'])} regions ({failed} failed), "
+        f"refreshed {_or_dash(told['age_seconds'])} s ago, source {told['source']}"
+    )
+
+
+def _or_dash(value: object) -> str:
+    return "-" if value is None else str(value)
+
+
+def _print_model(told: dict[str, Any]) -> None:
+    table = Table(box=None, show_header=False)
+    table.add_column(no_wrap=True)
+    table.add_column(overflow="fold")
+    extension = told.pop("aws_bedrock")
+    profiles = extension.pop("inference_profiles")
+    for name, value in (told | extension).items():
+        table.add_row(name, ", ".join(value) if isinstance(value, list) else _or_dash(value))
+    for name, callable_from in profiles.items():
+        table.add_row(f"profile {name}", ", ".join(callable_from))
+    Console().print(table)
+
+
+def _matrix(models: Sequence[CatalogModel], regions: Sequence[str]) -> Table:
+    """One character a region, its code written downwards in the header, so that 31 regions fit beside an id."""
+    codes = [_code(region) for region in regions]
+    tall = max((len(code) for code in codes), default=0)
+    head = "\n".join("".join(code.rjust(tall)[line] for code in codes) for line in range(tall))
+    caption = f"{len(models)} models, {len(regions)} regions; + callable there, d deprecated, r retired"
+    table = Table(box=None, caption=caption, caption_justify="left", pad_edge=False, padding=(0, 1, 0, 0))
+    table.add_column("model", overflow="fold", vertical="bottom")
+    table.add_column("", no_wrap=True)
+    table.add_column(head, no_wrap=True)
+    for model in models:
+        marks = "".join("+" if name in model.regions else "." for name in regions)
+        table.add_row(model.id, "" if model.lifecycle == ACTIVE else model.lifecycle[0], marks)
+    return table
+
+
+def _code(region: str) -> str:
+    """`ap-southeast-2` is `apse2`."""
+    return "".join(DIRECTIONS.get(part, part[:2]) for part in region.split("-"))

@@ -1,0 +1,231 @@
+"""The visit to every region: the one importer of boto3 for Bedrock, run as a child process of its own.
+
+`python -m app.discovery` reads its settings from the environment and writes one JSON line a region, as it comes, after
+a first line that names the regions: `{"regions": [...]}`. With `--end-with-parent` it ends with its standard input.
+"""
+
+import json
+import os
+import sys
+import threading
+import time
+import traceback
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from datetime import UTC, datetime
+from functools import partial
+from typing import Any, TypeVar
+
+from app.catalog.codec import encode_visit
+from app.catalog.reading import Malformed, Reader
+from app.catalog.records import FoundationModel, InferenceProfile, RegionFailure, RegionListing
+from app.redaction import redacted
+from config import ALL_REGIONS, Settings, read_settings
+
+Visit = Callable[[], RegionListing | RegionFailure]
+RowT = TypeVar("RowT")
+
+# A region a thread, its calls one after the other on one connection: quicker and cheaper than all calls at once.
+THREADS_AT_MOST = 40
+CONNECT_TIMEOUT_S = 5
+READ_TIMEOUT_S = 15
+ATTEMPTS = 3
+PROFILES_A_PAGE = 1000
+END_WITH_PARENT = "--end-with-parent"
+
+
+class MalformedAnswer(Exception):
+    """An answer with status 200 that is no listing."""
+
+
+def bedrock_clients(settings: Settings) -> dict[str, Any]:
+    """A client a region, in order of preference, built one after another from one session.
+
+    Raises:
+        BotoCoreError: the SDK's own configuration is wrong (an unknown profile, say).
+    """
+    import boto3
+    from botocore.config import Config
+
+    session = boto3.Session()
+    timeout_s = settings.refresh_timeout_s
+    config = Config(
+        connect_timeout=min(CONNECT_TIMEOUT_S, timeout_s),
+        read_timeout=min(READ_TIMEOUT_S, timeout_s),
+        retries={"mode": "standard", "total_max_attempts": ATTEMPTS},
+        max_pool_connections=1,
+        tcp_keepalive=True,
+    )
+    names: Iterable[str] = settings.regions
+    if settings.regions == (ALL_REGIONS,):
+        partition = session.get_partition_for_region(session.region_name or "us-east-1")
+        names = session.get_available_regions("bedrock", partition_name=partition)
+    clients = {}
+    for name in names:
+        clients[name] = session.client("bedrock", region_name=name, config=config)
+        clients[name].meta.events.register("before-parse.bedrock.*", take_rows)
+    return clients
+
+
+def take_rows(response_dict: dict[str, Any], customized_response_dict: dict[str, Any], **_: Any) -> None:
+    """Take the rows off an answer before botocore parses it: there, one row of a wrong type loses the whole region.
+
+    Raises:
+        MalformedAnswer: the body is no JSON object. (botocore would take it for an empty listing.)
+    """
+    if response_dict["status_code"] != 200:
+        return
+    try:
+        body = json.loads(response_dict["body"])
+    except (ValueError, RecursionError):
+        raise MalformedAnswer("the body is not JSON") from None
+    if not isinstance(body, dict):
+        raise MalformedAnswer("the body is not a JSON object")
+    for key in ("modelSummaries", "inferenceProfileSummaries"):
+        if key in body:
+            customized_response_dict[key] = body.pop(key)
+    response_dict["body"] = json.dumps(body).encode()
+
+
+def visit_region(client: Any) -> RegionListing | RegionFailure:
+    """Ask one region for its models and its inference profiles; what goes wrong there is a value.
+
+    Source: Bedrock ListFoundationModels (one answer) and ListInferenceProfiles (paged).
+    """
+    from botocore.exceptions import BotoCoreError, ClientError
+    from botocore.parsers import ResponseParserError
+
+    region = str(client.meta.region_name)
+    began = time.monotonic()
+    try:
+        models, profiles, skipped = list_region(client)
+    except ClientError as error:
+        code, detail = str(error.response["Error"].get("Code")), str(error.response["Error"].get("Message", ""))
+    except (BotoCoreError, ResponseParserError, MalformedAnswer, Malformed) as error:
+        code, detail = type(error).__name__, str(error)
+    else:
+        return RegionListing(
+            region=region,
+            listed_at=now(),
+            models=models,
+            profiles=profiles,
+            skipped_rows=skipped,
+            took_ms=_ms_since(began),
+        )
+    return RegionFailure(region=region, failed_at=now(), code=code, detail=redacted(detail), took_ms=_ms_since(began))
+
+
+def list_region(client: Any) -> tuple[tuple[FoundationModel, ...], tuple[InferenceProfile, ...], int]:
+    """A region's models, its inference profiles, and how many malformed rows were skipped."""
+    models, skipped = read_rows(client.list_foundation_models().get("modelSummaries"), read_model)
+    profiles: list[InferenceProfile] = []
+    pages = client.get_paginator("list_inference_profiles").paginate(
+        typeEquals="SYSTEM_DEFINED", PaginationConfig={"PageSize": PROFILES_A_PAGE}
+    )
+    for page in pages:
+        rows, skipped_here = read_rows(page.get("inferenceProfileSummaries"), read_profile)
+        profiles += rows
+        skipped += skipped_here
+    return tuple(models), tuple(profiles), skipped
+
+
+def read_rows(rows: Any, read: Callable[[Reader], RowT]) -> tuple[list[RowT], int]:
+    """The rows that can be read, once an id, and how many could not.
+
+    Raises:
+        Malformed: there is no list of rows.
+    """
+    good: list[RowT] = []
+    bad = 0
+    for row in Reader(rows, "rows").each():
+        try:
+            good.append(read(row))
+        except Malformed:
+            bad += 1
+    return list({row.id: row for row in reversed(good)}.values())[::-1], bad  # type: ignore[attr-defined]
+
+
+def read_model(row: Reader) -> FoundationModel:
+    """Source: Bedrock FoundationModelSummary; all but `modelId` may be missing."""
+    lifecycle = row.get("modelLifecycle")
+    said = lifecycle.get if lifecycle.value is not None else lambda key: Reader(None, key)
+    return FoundationModel(
+        id=row.get("modelId").string(),
+        name=row.get("modelName").maybe(Reader.string),
+        provider=row.get("providerName").maybe(Reader.string),
+        input_modalities=row.get("inputModalities").strings(),
+        output_modalities=row.get("outputModalities").strings(),
+        response_streaming=bool(row.get("responseStreamingSupported").maybe(Reader.boolean)),
+        inference_types=row.get("inferenceTypesSupported").strings(),
+        lifecycle_status=said("status").maybe(Reader.string),
+        start_of_life_at=said("startOfLifeTime").maybe(Reader.instant),
+        legacy_at=said("legacyTime").maybe(Reader.instant),
+        extended_access_at=said("publicExtendedAccessTime").maybe(Reader.instant),
+        end_of_life_at=said("endOfLifeTime").maybe(Reader.instant),
+    )
+
+
+def read_profile(row: Reader) -> InferenceProfile:
+    """Source: Bedrock InferenceProfileSummary; a model's id stands behind the last part of its ARN."""
+    arns = [item.get("modelArn").string() for item in row.get("models").each()]
+    return InferenceProfile(
+        id=row.get("inferenceProfileId").string(),
+        status=row.get("status").maybe(Reader.string),
+        model_ids=tuple(dict.fromkeys(arn.partition(":foundation-model/")[2] or arn for arn in arns)),
+    )
+
+
+def now() -> datetime:
+    return datetime.now(UTC)
+
+
+def _ms_since(began: float) -> int:
+    return round((time.monotonic() - began) * 1000)
+
+
+def visit_all(visits: Mapping[str, Visit]) -> Iterator[RegionListing | RegionFailure]:
+    """Make all visits at once; each result as it comes."""
+    with ThreadPoolExecutor(max_workers=min(THREADS_AT_MOST, max(1, len(visits)))) as pool:
+        regions = {pool.submit(visit): region for region, visit in visits.items()}
+        for done in as_completed(regions):
+            bug = done.exception()
+            if bug is None:
+                yield done.result()
+            else:
+                traceback.print_exception(bug)
+                yield RegionFailure(region=regions[done], failed_at=now(), code=type(bug).__name__)
+
+
+def visits_of(settings: Settings) -> dict[str, Visit]:
+    if settings.source == "demo":
+        from app.demo import demo_listings
+
+        return {listing.region: partial(_as_it_is, listing) for listing in demo_listings(settings.regions, at=now())}
+    return {region: partial(visit_region, client) for region, client in bedrock_clients(settings).items()}
+
+
+def _as_it_is(listing: RegionListing) -> RegionListing:
+    return listing
+
+
+def _end_with_parent() -> None:
+    """The parent holds the other end of standard input and never writes: it ends when the parent does."""
+    while os.read(0, 4096):
+        pass
+    os._exit(1)
+
+
+def main() -> None:
+    if END_WITH_PARENT in sys.argv[1:]:
+        threading.Thread(target=_end_with_parent, daemon=True).start()
+    visits = visits_of(read_settings(os.environ))
+    out = sys.stdout.buffer
+    out.write(json.dumps({"regions": list(visits)}).encode() + b"\n")
+    out.flush()
+    for result in visit_all(visits):
+        out.write(encode_visit(result))
+        out.flush()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,254 @@
+"""Keeping the catalog fresh: restore it, follow the store, refresh when it is due. The only reader of the clock."""
+
+import random
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Protocol
+
+import structlog
+
+from app.catalog.codec import decode_state, encode_state
+from app.catalog.current import Catalog
+from app.catalog.merge import advance, derive, for_regions, sharing
+from app.catalog.reading import Malformed
+from app.catalog.records import CatalogSnapshot, CatalogState, RegionListing
+from app.discovery_process import Visit, Visits
+from app.stores import LeaseTaken, SnapshotStore
+from config import ALL_REGIONS, Settings
+
+log = structlog.get_logger(__name__)
+
+FOLLOW_S = 0.5
+DUE_CHECK_S = 1.0
+# While no region has ever answered there is nothing to serve, so the next try comes sooner than the interval.
+RETRY_S = 10
+# A snapshot from further in the future than this was taken before the clock was set back.
+CLOCK_TOLERANCE = timedelta(minutes=1)
+# An operator's refresh waits for one that is under way.
+LEASE_POLL_S = 0.2
+STOP_TIMEOUT_S = 5.0
+
+
+class Discover(Protocol):
+    def __call__(
+        self,
+        settings: Settings,
+        *,
+        known_regions: tuple[str, ...],
+        stopping: Callable[[], bool],
+        on_visit: Callable[[Visit], None],
+    ) -> Visits: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refresh:
+    """One refresh: the snapshot that it published, each region's result, whether it could be stored."""
+
+    snapshot: CatalogSnapshot
+    visits: tuple[Visit, ...]
+    fault: str | None
+    stored: bool
+    took_ms: int
+
+    @property
+    def listed(self) -> int:
+        """How many regions have a good listing from this refresh."""
+        return len(self.visits) - self.failed
+
+    @property
+    def failed(self) -> int:
+        return len(self.snapshot.state.failures)
+
+
+def utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+class Refresher:
+    """Publishes to one catalog, from one store and one way to discover; nothing runs before `start`.
+
+    Threads of its own wait on monotonic time, so a clock that steps neither stops nor hurries them.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        catalog: Catalog,
+        store: SnapshotStore,
+        discover: Discover,
+        *,
+        clock: Callable[[], datetime] = utc_now,
+    ) -> None:
+        self._settings = settings
+        self._catalog = catalog
+        self._store = store
+        self._discover = discover
+        self._clock = clock
+        self._seen: object | None = None
+        self._stopping = threading.Event()
+        self._threads: list[threading.Thread] = []
+
+    def start(self) -> None:
+        """Restore what is stored, then follow the store and refresh in the background. Call it after the fork."""
+        self.follow()
+        for name, job, every_s in (
+            ("catalog-follow", self.follow, FOLLOW_S),
+            ("catalog-refresh", self.refresh_if_due, DUE_CHECK_S),
+        ):
+            thread = threading.Thread(target=self._repeat, args=(job, every_s), name=name, daemon=True)
+            thread.start()
+            self._threads.append(thread)
+
+    def stop(self) -> None:
+        """End the background work; a discovery child under way is killed."""
+        self._stopping.set()
+        for thread in self._threads:
+            thread.join(STOP_TIMEOUT_S)
+
+    def _repeat(self, job: Callable[[], object], every_s: float) -> None:
+        # The jitter keeps the workers of one host from looking all at once.
+        pause_s = random.uniform(0, every_s / 2)
+        while not self._stopping.wait(pause_s):
+            try:
+                job()
+            except Exception:
+                log.exception("job_failed", job=job.__name__)
+            pause_s = every_s * random.uniform(0.9, 1.0)
+
+    def follow(self) -> None:
+        """Load the stored catalog if it changed; tell lifecycles anew if a model reached its end of life."""
+        version = self._store.version()
+        if version is not None and version != self._seen:
+            self._seen = version
+            self._load()
+        latest = self._catalog.latest
+        now = self._clock()
+        if latest is not None and latest.rederive_at is not None and latest.rederive_at <= now:
+            self._publish(latest.state, now)
+
+    def _load(self) -> None:
+        data = self._store.load()
+        if data is None:
+            return
+        try:
+            state = decode_state(data)
+        except Malformed as error:
+            self._store.set_aside(str(error))
+            return
+        if state.source != self._settings.source:
+            log.warning("stored_catalog_ignored", source=state.source, configured=self._settings.source)
+            return
+        if self._settings.regions != (ALL_REGIONS,):
+            state = for_regions(state, self._settings.regions)
+        self._publish(state, self._clock())
+        log.info("catalog_loaded", regions=len(state.listings), attempted_at=state.attempted_at.isoformat())
+
+    def _publish(self, state: CatalogState, at: datetime) -> None:
+        self._catalog.publish(sharing(derive(state, at=at), self._catalog.latest))
+
+    def refresh_if_due(self) -> Refresh | None:
+        """Refresh, unless the catalog is young or somebody else is at it."""
+        if not self._is_due():
+            return None
+        try:
+            with self._store.lease():
+                self.follow()
+                return self._run() if self._is_due() else None
+        except LeaseTaken:
+            return None
+        except OSError as error:
+            log.error("lease_unavailable", error=error.strerror, consequence="this worker refreshes for itself")
+        return self._run()
+
+    def refresh_now(self, on_visit: Callable[[Visit], None] = lambda visit: None) -> Refresh | None:
+        """Refresh whatever the catalog's age, after one that is under way; None if asked to stop meanwhile.
+
+        Raises:
+            LeaseTaken: another refresh holds the lease for longer than one may last.
+            OSError: the store's folder cannot be used.
+        """
+        give_up = time.monotonic() + self._settings.refresh_timeout_s + STOP_TIMEOUT_S
+        while True:
+            try:
+                with self._store.lease():
+                    self.follow()
+                    return self._run(on_visit)
+            except LeaseTaken:
+                if time.monotonic() > give_up:
+                    raise
+                time.sleep(LEASE_POLL_S)
+
+    def _is_due(self) -> bool:
+        latest = self._catalog.latest
+        if latest is None:
+            return True
+        state = latest.state
+        if self._settings.regions != (ALL_REGIONS,) and not set(self._settings.regions) <= set(state.regions):
+            return True
+        age = self._clock() - state.attempted_at
+        interval_s = self._settings.refresh_s if state.listings else min(RETRY_S, self._settings.refresh_s)
+        return age < -CLOCK_TOLERANCE or age >= timedelta(seconds=interval_s)
+
+    def _run(self, on_visit: Callable[[Visit], None] = lambda visit: None) -> Refresh | None:
+        began = time.monotonic()
+        previous = self._catalog.latest
+        known = () if previous is None else previous.state.regions
+        visits = self._discover(self._settings, known_regions=known, stopping=self._stopping.is_set, on_visit=on_visit)
+        if self._stopping.is_set():
+            return None
+        snapshot = advance(
+            previous,
+            visits.results,
+            source=self._settings.source,
+            regions=visits.regions,
+            at=self._clock(),
+            max_stale=timedelta(seconds=self._settings.max_stale_s),
+        )
+        stored = self._save(snapshot.state)
+        self._catalog.publish(snapshot)
+        done = Refresh(
+            snapshot=snapshot,
+            visits=visits.results,
+            fault=visits.fault,
+            stored=stored,
+            took_ms=round((time.monotonic() - began) * 1000),
+        )
+        _log_refresh(done)
+        return done
+
+    def _save(self, state: CatalogState) -> bool:
+        try:
+            self._store.save(encode_state(state))
+        except OSError as error:
+            log.error("catalog_not_stored", error=error.strerror, consequence="served from memory alone")
+            return False
+        self._seen = self._store.version()
+        return True
+
+
+def _log_refresh(done: Refresh) -> None:
+    listed_at = {listing.region: listing.listed_at for listing in done.snapshot.state.listings}
+    for failure in done.snapshot.state.failures:
+        kept = listed_at.get(failure.region)
+        log.warning(
+            "region_failed",
+            region=failure.region,
+            code=failure.code,
+            detail=failure.detail,
+            took_ms=failure.took_ms,
+            serving=f"its listing of {kept.isoformat(timespec='seconds')}" if kept else "nothing of it",
+        )
+    skipped = {visit.region: visit.skipped_rows for visit in done.visits if isinstance(visit, RegionListing)}
+    log.info(
+        "catalog_refreshed",
+        took_ms=done.took_ms,
+        regions_listed=done.listed,
+        regions_failed=done.failed,
+        models=len(done.snapshot.models),
+        skipped_rows=sum(skipped.values()),
+        stored=done.stored,
+        fault=done.fault,
+    )

@@ -1,0 +1,1 @@
+"""marshmallow: the query and the wire shapes of each dialect."""

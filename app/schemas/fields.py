@@ -1,0 +1,81 @@
+"""Fields that the dialects share. Reasons are worded as the real APIs word them."""
+
+import re
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from marshmallow import ValidationError, fields
+
+
+class Instant(fields.Field[datetime]):
+    """RFC 3339 in UTC, whole seconds: `2026-02-17T00:00:00Z`."""
+
+    def _serialize(self, value: datetime | None, attr: str | None, obj: Any, **kwargs: Any) -> str | None:
+        if value is None:
+            return None
+        return value.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="seconds") + "Z"
+
+
+class WholeNumber(fields.Integer):
+    """An integer from a query string or from JSON; `int()` alone would take `1_0` and 2.5."""
+
+    default_error_messages = {"invalid": "Input should be a valid integer, unable to parse string as an integer"}
+
+    def _validated(self, value: Any) -> int:
+        is_text = isinstance(value, str) and re.fullmatch(r"\s*[+-]?[0-9]+\s*", value)
+        if not is_text and not (isinstance(value, int | float) and value == value // 1):
+            raise self.make_error("invalid")
+        return super()._validated(value)
+
+
+class Between:
+    """Bounds of a number, both allowed."""
+
+    def __init__(self, least: int, most: int) -> None:
+        self.least = least
+        self.most = most
+
+    def __call__(self, value: int) -> None:
+        if value < self.least:
+            raise ValidationError(f"Input should be greater than or equal to {self.least}")
+        if value > self.most:
+            raise ValidationError(f"Input should be less than or equal to {self.most}")
+
+
+class WordList(fields.List[str]):
+    """Words from a closed list, at most so many."""
+
+    def __init__(self, allowed: tuple[str, ...], **kwargs: Any) -> None:
+        self.allowed = allowed
+        super().__init__(fields.String(), **kwargs)
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> list[str | None]:
+        words = list(dict.fromkeys(super()._deserialize(value, attr, data, **kwargs)))
+        if not all(word in self.allowed for word in words):
+            raise ValidationError(f"Input should be {alternatives(self.allowed)}")
+        return words
+
+
+def alternatives(words: tuple[str, ...]) -> str:
+    """`'a', 'b' or 'c'`"""
+    quoted = [f"'{word}'" for word in words]
+    return " or ".join(part for part in (", ".join(quoted[:-1]), quoted[-1]) if part)
+
+
+def plain_query(args: Any, lists: Mapping[str, str]) -> dict[str, Any]:
+    """A query string's arguments as one plain dictionary.
+
+    Args:
+        args: a werkzeug MultiDict. Of a repeated single value the last one counts.
+        lists: the name in the result for each name that holds a list. A list arrives as `name[]=a&name[]=b`, as a
+            repeated `name=`, or as `name=a,b`.
+    """
+    query: dict[str, Any] = {}
+    for name, values in args.lists():
+        target = lists.get(name)
+        if target is None:
+            query[name] = values[-1]
+        else:
+            query.setdefault(target, []).extend(word for value in values for word in value.split(","))
+    return query
