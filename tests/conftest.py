@@ -1,0 +1,67 @@
+"""Fixtures for all tests. None of them reaches AWS: moto stands in front of every boto3 call that is not stubbed."""
+
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+from moto import mock_aws
+
+from app import create_app
+from app.catalog.current import Catalog
+from app.catalog.records import CatalogSnapshot
+from config import Settings
+from tests.builders import KEY, listing, model, snapshot
+
+# What a developer's shell may hold and a test must not see.
+OURS = ("AWS_", "API_KEYS", "AUTH_DISABLED", "CATALOG_", "ANTHROPIC_", "OPENAI_", "TRUSTED_", "WEB_", "BIND")
+
+
+@pytest.fixture(autouse=True)
+def clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in list(os.environ):
+        if name.startswith(OURS):
+            monkeypatch.delenv(name)
+
+
+@pytest.fixture(autouse=True)
+def fence(clean_environment: None) -> Iterator[None]:
+    with mock_aws():
+        yield
+
+
+MakeApp = Callable[..., Flask]
+
+
+@pytest.fixture
+def make_app(tmp_path: Path) -> MakeApp:
+    """An app over a given snapshot (None for none), with any setting changed."""
+
+    def make(snapshot: CatalogSnapshot | None = None, **changes: Any) -> Flask:
+        fields: dict[str, Any] = {"api_keys": (KEY,), "catalog_dir": tmp_path / "catalog"}
+        app = create_app(Settings(**(fields | changes)), catalog=Catalog(snapshot))
+        app.testing = True
+        return app
+
+    return make
+
+
+@pytest.fixture
+def app(make_app: MakeApp) -> Flask:
+    return make_app(snapshot(listing("us-east-1", model("a"), model("b"))))
+
+
+@pytest.fixture
+def client(app: Flask) -> FlaskClient:
+    """A client with a valid key."""
+    return client_of(app)
+
+
+def client_of(app: Flask, key: str | None = KEY) -> FlaskClient:
+    client = app.test_client()
+    if key is not None:
+        client.environ_base["HTTP_X_API_KEY"] = key
+    return client

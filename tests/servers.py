@@ -1,0 +1,113 @@
+"""Real servers for the end-to-end tests, on loopback."""
+
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx2 as httpx
+
+from tests.builders import KEY
+
+PROJECT = Path(__file__).parent.parent
+START_TIMEOUT_S = 30.0
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+@dataclass
+class Service:
+    """A running gunicorn: its process, its base URL (no slash at the end) and the file of its log."""
+
+    process: "subprocess.Popen[bytes]"
+    url: str
+    log_file: Path
+
+    def log(self) -> str:
+        return self.log_file.read_text()
+
+    def get(self, path: str, key: str | None = KEY) -> httpx.Response:
+        return httpx.get(self.url + path, headers={"x-api-key": key} if key else {}, timeout=10)
+
+
+def service_environ(folder: Path, **settings: str) -> dict[str, str]:
+    """The environment of a service: the demo source unless `settings` says otherwise."""
+    own = {
+        "PATH": os.environ["PATH"],
+        "API_KEYS": KEY,
+        "CATALOG_SOURCE": "demo",
+        "AWS_BEDROCK_REGIONS": "us-east-1,eu-west-1",
+        "CATALOG_DIR": str(folder / "catalog"),
+        "AWS_ACCESS_KEY_ID": "test",
+        "AWS_SECRET_ACCESS_KEY": "test",
+        "AWS_EC2_METADATA_DISABLED": "true",
+    }
+    return own | settings
+
+
+@contextmanager
+def running_service(folder: Path, *arguments: str, ready: bool = True, **settings: str) -> Iterator[Service]:
+    """gunicorn with this project's configuration.
+
+    Args:
+        folder: where its catalog and its log go.
+        arguments: more arguments for gunicorn.
+        ready: wait until /readyz answers 200, else until /livez does.
+        settings: environment variables.
+    """
+    port = free_port()
+    log_file = folder / "service.log"
+    environ = service_environ(folder, **({"BIND": f"127.0.0.1:{port}", "WEB_CONCURRENCY": "1"} | settings))
+    with log_file.open("ab") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "gunicorn", "-c", "gunicorn.conf.py", "wsgi:app", *arguments],
+            cwd=PROJECT,
+            env=environ,
+            stdout=log,
+            stderr=log,
+        )
+    service = Service(process, f"http://127.0.0.1:{port}", log_file)
+    try:
+        wait_for_answer(service, "/readyz" if ready else "/livez")
+        yield service
+    finally:
+        process.terminate()
+        try:
+            process.wait(30)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+def wait_for_answer(service: Service, path: str) -> None:
+    """Wait until a path answers 200."""
+    deadline = time.monotonic() + START_TIMEOUT_S
+    while True:
+        if service.process.poll() is not None:
+            raise RuntimeError(f"gunicorn ended with {service.process.returncode}:\n{service.log()}")
+        try:
+            if service.get(path, key=None).status_code == 200:
+                return
+        except httpx.TransportError:
+            pass
+        if time.monotonic() > deadline:
+            raise RuntimeError(f"no 200 from {path} in {START_TIMEOUT_S} s:\n{service.log()}")
+        time.sleep(0.05)
+
+
+def eventually(check: Callable[[], object], timeout_s: float = 10.0) -> None:
+    """Wait until it returns something true."""
+    deadline = time.monotonic() + timeout_s
+    while not check():
+        assert time.monotonic() < deadline, f"not within {timeout_s} s"
+        time.sleep(0.05)
