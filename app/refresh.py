@@ -22,6 +22,8 @@ from config import ALL_REGIONS, Settings
 log = structlog.get_logger(__name__)
 
 FOLLOW_S = 0.5
+# While a worker has nothing to serve, it looks for what another one stored more often.
+FOLLOW_EMPTY_S = 0.05
 DUE_CHECK_S = 1.0
 # While no region has ever answered there is nothing to serve, so the next try comes sooner than the interval.
 RETRY_S = 10
@@ -95,8 +97,8 @@ class Refresher:
         """Restore what is stored, then follow the store and refresh in the background. Call it after the fork."""
         self.follow()
         for name, job, every_s in (
-            ("catalog-follow", self.follow, FOLLOW_S),
-            ("catalog-refresh", self.refresh_if_due, DUE_CHECK_S),
+            ("catalog-follow", self.follow, lambda: FOLLOW_S if self._catalog.latest else FOLLOW_EMPTY_S),
+            ("catalog-refresh", self.refresh_if_due, lambda: DUE_CHECK_S),
         ):
             thread = threading.Thread(target=self._repeat, args=(job, every_s), name=name, daemon=True)
             thread.start()
@@ -108,15 +110,15 @@ class Refresher:
         for thread in self._threads:
             thread.join(STOP_TIMEOUT_S)
 
-    def _repeat(self, job: Callable[[], object], every_s: float) -> None:
+    def _repeat(self, job: Callable[[], object], every_s: Callable[[], float]) -> None:
         # The jitter keeps the workers of one host from looking all at once.
-        pause_s = random.uniform(0, every_s / 2)
+        pause_s = every_s() * random.uniform(0, 0.5)
         while not self._stopping.wait(pause_s):
             try:
                 job()
             except Exception:
                 log.exception("job_failed", job=job.__name__)
-            pause_s = every_s * random.uniform(0.9, 1.0)
+            pause_s = every_s() * random.uniform(0.9, 1.0)
 
     def follow(self) -> None:
         """Load the stored catalog if it changed; tell lifecycles anew if a model reached its end of life."""
