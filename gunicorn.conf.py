@@ -1,6 +1,9 @@
 """gunicorn: `gunicorn -c gunicorn.conf.py wsgi:app`."""
 
+import atexit
 import os
+import shutil
+import tempfile
 
 from gunicorn.arbiter import Arbiter
 from gunicorn.workers.base import Worker
@@ -8,6 +11,8 @@ from gunicorn.workers.base import Worker
 bind = os.environ.get("BIND", "127.0.0.1:8000")
 workers = int(os.environ.get("WEB_CONCURRENCY") or len(os.sched_getaffinity(0)))
 worker_class = "app.worker.Worker"
+logger_class = "app.worker.Logger"
+loglevel = os.environ.get("LOG_LEVEL", "info")
 threads = int(os.environ.get("WEB_THREADS") or 4)
 preload_app = True
 # nginx keeps its connections open for a minute; the side that waits for requests must not be the first to close.
@@ -17,6 +22,37 @@ timeout = 60
 # Ids and ARNs are short; a request line over this is nobody's.
 limit_request_line = 8190
 control_socket_disable = True
+
+
+def make_metrics_folder() -> None:
+    """The folder where this master's workers count together, gone when it ends.
+
+    A reload reads this file again and keeps the folder; a binary upgrade's new master inherits the variable and takes
+    a folder of its own, since the old one's workers still count in theirs.
+    """
+    me = str(os.getpid())
+    if os.environ.get("METRICS_FOLDER_OWNER") == me:
+        return
+    folder = tempfile.mkdtemp(prefix="model-catalog-metrics-")
+    os.environ.update(METRICS_FOLDER_OWNER=me, PROMETHEUS_MULTIPROC_DIR=folder)
+
+    def remove() -> None:
+        # Workers inherit what is to happen at the exit.
+        if str(os.getpid()) == me:
+            shutil.rmtree(folder, ignore_errors=True)
+
+    atexit.register(remove)
+
+
+# prometheus_client looks for the folder when it is imported, so nothing above may import it.
+make_metrics_folder()
+
+
+def child_exit(server: Arbiter, worker: Worker) -> None:
+    """Forget what the worker alone could tell; what it counted stays."""
+    from prometheus_client import multiprocess
+
+    multiprocess.mark_process_dead(worker.pid)
 
 
 def post_worker_init(worker: Worker) -> None:

@@ -20,8 +20,8 @@ def create_app(settings: "Settings", *, catalog: "Catalog | None" = None) -> "Fl
     """
     from flask import Flask
 
-    from app import auth, cli, errors, logs, request_ids
-    from app.blueprints import anthropic, health, openai
+    from app import auth, cli, errors, logs, observe, request_ids
+    from app.blueprints import anthropic, health, metrics, openai
     from app.catalog.current import Catalog
     from app.discovery_process import discover
     from app.refresh import Refresher, utc_now
@@ -35,13 +35,15 @@ def create_app(settings: "Settings", *, catalog: "Catalog | None" = None) -> "Fl
     app.json.sort_keys = False  # type: ignore[attr-defined]
     app.json.compact = True  # type: ignore[attr-defined]
 
-    logs.configure()
+    logs.configure(settings.log_format, settings.log_level)
+    observe.configure(settings)
     catalog = catalog or Catalog()
     app.extensions["settings"] = settings
     app.extensions["clock"] = utc_now
     app.extensions["catalog"] = catalog
     app.extensions["refresher"] = Refresher(settings, catalog, FileStore(settings.catalog_dir), discover)
 
+    observe.init_app(app)
     request_ids.init_app(app)
     auth.init_app(app)
     errors.init_app(app)
@@ -49,6 +51,7 @@ def create_app(settings: "Settings", *, catalog: "Catalog | None" = None) -> "Fl
     if settings.source == "demo":
         _announce_demo()
     app.register_blueprint(health.bp)
+    app.register_blueprint(metrics.bp)
     app.register_blueprint(openai.bp, url_prefix=settings.openai_prefix or None)
     if settings.serves_anthropic:
         app.register_blueprint(anthropic.bp, url_prefix=settings.anthropic_prefix or None)

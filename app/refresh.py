@@ -10,6 +10,7 @@ from typing import Protocol
 
 import structlog
 
+from app import metrics
 from app.catalog.codec import decode_state, encode_state
 from app.catalog.current import Catalog
 from app.catalog.merge import advance, derive, for_regions, sharing
@@ -117,6 +118,7 @@ class Refresher:
             try:
                 job()
             except Exception:
+                metrics.JOB_FAILURES.labels(job.__name__).inc()
                 log.exception("job_failed", job=job.__name__)
             pause_s = every_s() * random.uniform(0.9, 1.0)
 
@@ -134,18 +136,22 @@ class Refresher:
     def _load(self) -> None:
         data = self._store.load()
         if data is None:
+            metrics.STORE_LOADS.labels("unreadable").inc()
             return
         try:
             state = decode_state(data)
         except Malformed as error:
+            metrics.STORE_LOADS.labels("malformed").inc()
             self._store.set_aside(str(error))
             return
         if state.source != self._settings.source:
+            metrics.STORE_LOADS.labels("other_source").inc()
             log.warning("stored_catalog_ignored", source=state.source, configured=self._settings.source)
             return
         if self._settings.regions != (ALL_REGIONS,):
             state = for_regions(state, self._settings.regions)
         self._publish(state, self._clock())
+        metrics.STORE_LOADS.labels("loaded").inc()
         log.info("catalog_loaded", regions=len(state.listings), attempted_at=state.attempted_at.isoformat())
 
     def _publish(self, state: CatalogState, at: datetime) -> None:
@@ -156,7 +162,7 @@ class Refresher:
         if not self._is_due():
             return None
         try:
-            with self._store.lease():
+            with self._store.lease(), metrics.holding_lease():
                 self.follow()
                 return self._run() if self._is_due() else None
         except LeaseTaken:
@@ -175,7 +181,7 @@ class Refresher:
         give_up = time.monotonic() + self._settings.refresh_timeout_s + STOP_TIMEOUT_S
         while True:
             try:
-                with self._store.lease():
+                with self._store.lease(), metrics.holding_lease():
                     self.follow()
                     return self._run(on_visit)
             except LeaseTaken:
@@ -218,6 +224,8 @@ class Refresher:
             stored=stored,
             took_ms=round((time.monotonic() - began) * 1000),
         )
+        at = snapshot.state.attempted_at
+        metrics.count_refresh(listed=done.listed, failed=done.failed, took_ms=done.took_ms, at=at)
         _log_refresh(done)
         return done
 
@@ -225,8 +233,10 @@ class Refresher:
         try:
             self._store.save(encode_state(state))
         except OSError as error:
+            metrics.STORE_SAVES.labels("failed").inc()
             log.error("catalog_not_stored", error=error.strerror, consequence="served from memory alone")
             return False
+        metrics.STORE_SAVES.labels("saved").inc()
         self._seen = self._store.version()
         return True
 

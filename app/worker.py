@@ -1,12 +1,16 @@
 """gunicorn's threaded worker, answering in JSON where it refuses a request before the application sees it."""
 
 import json
+import os
 import re
 from typing import Any
 
+from gunicorn import glogging
 from gunicorn.workers.gthread import ThreadWorker
 
+from app import logs
 from app.request_ids import HEADER, new_request_id
+from config import ConfigError, Settings, read_settings
 
 STATUS_LINE = re.compile(rb"HTTP/1\.1 (\d{3}) ([^\r]*)")
 TYPES = {414: "request_too_large", 431: "request_too_large"}
@@ -46,3 +50,16 @@ def _answer(status: int, reason: str) -> bytes:
         f"Content-Length: {len(body)}\r\n{HEADER}: {request_id}\r\n\r\n"
     )
     return head.encode("latin-1") + body
+
+
+class Logger(glogging.Logger):  # type: ignore[misc]
+    """gunicorn's own lines, wherever they are to go, in the form of the service's."""
+
+    def setup(self, cfg: Any) -> None:
+        super().setup(cfg)
+        try:
+            settings = read_settings(os.environ)
+        except ConfigError:
+            settings = Settings()  # The application will say it, and stop the start.
+        for handler in self.error_log.handlers:
+            handler.setFormatter(logs.formatter(settings.log_format))

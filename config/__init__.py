@@ -138,6 +138,13 @@ class Settings:
         "CATALOG_INCLUDE_PROVISIONED", False, flag, "List models that only provisioned throughput can call, too"
     )
     extensions: bool = _setting("CATALOG_EXTENSIONS", True, flag, "Give each Anthropic model the `aws_bedrock` object")
+    log_format: str = _setting(
+        "LOG_FORMAT", "json", one_of("json", "console"), "`json`, one object a line, or `console`, for people"
+    )
+    log_level: str = _setting(
+        "LOG_LEVEL", "info", one_of("debug", "info", "warning", "error"), "The least that is logged"
+    )
+    access_log: bool = _setting("ACCESS_LOG", True, flag, "Log a line for every request, at the level info")
 
     def __post_init__(self) -> None:
         anthropic, openai = f"{self.anthropic_prefix}/v1/models", f"{self.openai_prefix}/v1/models"

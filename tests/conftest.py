@@ -17,7 +17,21 @@ from config import Settings
 from tests.builders import KEY, listing, model, snapshot
 
 # What a developer's shell may hold and a test must not see.
-OURS = ("AWS_", "API_KEYS", "AUTH_DISABLED", "CATALOG_", "ANTHROPIC_", "OPENAI_", "TRUSTED_", "WEB_", "BIND")
+OURS = (
+    "AWS_",
+    "API_KEYS",
+    "AUTH_DISABLED",
+    "CATALOG_",
+    "ANTHROPIC_",
+    "OPENAI_",
+    "TRUSTED_",
+    "WEB_",
+    "BIND",
+    "LOG_",
+    "ACCESS_",
+    "CORS_",
+    "PROMETHEUS_",
+)
 
 
 @pytest.fixture(autouse=True)
