@@ -162,7 +162,7 @@ def advance(
         at: when the refresh ended.
     """
     last = {} if previous is None else {listing.region: listing for listing in previous.state.listings}
-    results = {visit.region: _unless_emptied(visit, last.get(visit.region), at) for visit in visits}
+    results = {visit.region: _unless_emptied(visit, last.get(visit.region), at, max_stale) for visit in visits}
     answered = any(isinstance(result, RegionListing) for result in results.values())
     listings: list[RegionListing] = []
     failures: list[RegionFailure] = []
@@ -217,9 +217,10 @@ def sharing(snapshot: CatalogSnapshot, previous: CatalogSnapshot | None) -> Cata
 
 
 def _unless_emptied(
-    visit: RegionListing | RegionFailure, last: RegionListing | None, at: datetime
+    visit: RegionListing | RegionFailure, last: RegionListing | None, at: datetime, max_stale: timedelta
 ) -> RegionListing | RegionFailure:
-    if isinstance(visit, RegionListing) and last is not None:
+    """A region that says nothing where it said something is believed once the old listing is too old to serve."""
+    if isinstance(visit, RegionListing) and last is not None and at - last.listed_at <= max_stale:
         emptied = [
             what
             for what, now, before in (
