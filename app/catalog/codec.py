@@ -83,6 +83,8 @@ def decode_state(data: bytes) -> CatalogState:
         Malformed: the bytes are none that `encode_state` writes.
     """
     said = Reader(parsed(data))
+    _once(said.get("listings"), "region")
+    _once(said.get("failures"), "region")
     models = [_read_model(row) for row in said.get("models").each()]
     profiles = [_read_profile(row) for row in said.get("profiles").each()]
     return CatalogState(
@@ -195,7 +197,7 @@ def _failure(failure: RegionFailure) -> dict[str, Any]:
         "region": failure.region,
         "failed_at": _instant(failure.failed_at),
         "code": failure.code,
-        "detail": failure.detail,
+        "detail": failure.detail or None,
         "took_ms": failure.took_ms,
     }
 
@@ -205,9 +207,18 @@ def _read_failure(said: Reader) -> RegionFailure:
         region=said.get("region").string(),
         failed_at=said.get("failed_at").instant(),
         code=said.get("code").string(),
-        detail=said.get("detail").string() if said.get("detail").value else "",
+        detail=said.get("detail").maybe(Reader.string) or "",
         took_ms=said.get("took_ms").count(),
     )
+
+
+def _once(said: Reader, key: str) -> None:
+    seen: set[str] = set()
+    for item in said.each():
+        value = item.get(key)
+        if value.string() in seen:
+            value.fail("a value that no other item has")
+        seen.add(value.string())
 
 
 def _shared(row: RowT, known: Known) -> RowT:

@@ -41,6 +41,11 @@ class Reader:
     def string(self) -> str:
         if not isinstance(self.value, str) or not self.value:
             self.fail("a non-empty string")
+        try:
+            self.value.encode()
+        except UnicodeEncodeError:
+            # JSON can escape half a character; one in a list makes strict clients refuse the whole list.
+            self.fail("whole Unicode characters")
         return str(self.value)
 
     def strings(self) -> tuple[str, ...]:
