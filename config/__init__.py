@@ -3,7 +3,7 @@
 import ipaddress
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import MISSING, dataclass, field, fields
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -61,7 +61,8 @@ def regions(value: str) -> tuple[str, ...]:
 
 
 def prefix(value: str) -> str:
-    if not re.fullmatch(r"(/[A-Za-z0-9._~-]+)*", value.strip()):
+    # Clients take the dots out of a path before they send it.
+    if not re.fullmatch(r"(/(?!\.\.?(/|$))[A-Za-z0-9._~-]+)*", value.strip()):
         raise ValueError("empty, or a path with a leading slash and no trailing one, such as /anthropic")
     first = value.strip().split("/")[1:2]
     if first and first[0] in RESERVED_SEGMENTS:
@@ -173,7 +174,8 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
         if setting.name == "regions" and not (value or "").strip():
             name = next((it for it in ("AWS_REGION", "AWS_DEFAULT_REGION") if environ.get(it, "").strip()), name)
             value = environ.get(name)
-        if value is None or (not value.strip() and setting.default is not MISSING and setting.default != ""):
+        # An empty variable is one that is not set; but an empty prefix is a prefix.
+        if value is None or (not value.strip() and setting.metadata["parse"] is not prefix):
             continue
         try:
             values[setting.name] = setting.metadata["parse"](value)
