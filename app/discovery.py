@@ -223,14 +223,14 @@ def visit_all(visits: Mapping[str, Visit]) -> Iterator[RegionListing | RegionFai
 
 def visits_of(settings: Settings) -> dict[str, Visit]:
     if settings.source == "demo":
-        from app.demo import demo_listings
+        from app.demo import demo_visits
 
-        return {listing.region: partial(_as_it_is, listing) for listing in demo_listings(settings.regions, at=now())}
+        return {visit.region: partial(_as_it_is, visit) for visit in demo_visits(settings.regions, at=now())}
     return {region: partial(visit_region, client) for region, client in bedrock_clients(settings).items()}
 
 
-def _as_it_is(listing: RegionListing) -> RegionListing:
-    return listing
+def _as_it_is(visit: RegionListing | RegionFailure) -> RegionListing | RegionFailure:
+    return visit
 
 
 def _end_with_parent() -> None:

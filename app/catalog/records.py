@@ -69,7 +69,7 @@ class RegionFailure:
     """A region that could not be listed; its last good listing stays.
 
     `code` is AWS's error code, botocore's exception name, or one of ours (`Timeout`, `EmptyListing`,
-    `DiscoveryFailed`); `detail` is for the operator alone and holds no account id.
+    `DiscoveryFailed`, `UnknownRegion` in the demo); `detail` is for the operator alone and holds no account id.
     """
 
     region: str
