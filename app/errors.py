@@ -5,7 +5,7 @@ from http import HTTPStatus
 from typing import Any
 
 import structlog
-from flask import Flask, Response, json, request
+from flask import Flask, Response, jsonify, request
 from marshmallow import ValidationError
 from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound, RequestEntityTooLarge, ServiceUnavailable
 
@@ -154,7 +154,7 @@ def as_api_error(error: Exception) -> ApiError:
         case CatalogUnavailable() | ServiceUnavailable():
             return Overloaded()
         case UnknownCursor():
-            return InvalidRequest(error.field, f"No model with the id {error.model_id!r} was listed")
+            return InvalidRequest(error.field, f"No model with the id '{error.model_id}' was listed")
         case ValidationError():
             return _first_reason(error)
         case NotFound():
@@ -190,7 +190,7 @@ def init_app(app: Flask) -> None:
     @app.errorhandler(Exception)
     def answer(raised: Exception) -> Response:
         error = as_api_error(raised)
-        body = envelope_of(request.path, settings)(error, current_request_id())
-        response = Response(json.dumps(body), status=error.status, mimetype="application/json")
+        response = jsonify(envelope_of(request.path, settings)(error, current_request_id()))
+        response.status_code = error.status
         response.headers.update(error.headers)
         return response

@@ -44,7 +44,7 @@ class _Sent:
 def _answer(status: int, reason: str) -> bytes:
     request_id = new_request_id()
     error = {"type": TYPES.get(status, "invalid_request_error" if status < 500 else "api_error"), "message": reason}
-    body = json.dumps({"type": "error", "error": error, "request_id": request_id}).encode()
+    body = json.dumps({"type": "error", "error": error, "request_id": request_id}, separators=(",", ":")).encode()
     head = (
         f"HTTP/1.1 {status} {reason}\r\nConnection: close\r\nContent-Type: application/json\r\n"
         f"Content-Length: {len(body)}\r\n{HEADER}: {request_id}\r\n\r\n"

@@ -7,6 +7,9 @@ from typing import Any
 
 from marshmallow import ValidationError, fields
 
+# PHP writes an array with the places of its items.
+INDEX = re.compile(r"\[[0-9]+\]$")
+
 
 class Instant(fields.Field[datetime]):
     """RFC 3339 in UTC, whole seconds: `2026-02-17T00:00:00Z`."""
@@ -44,17 +47,20 @@ class Between:
 
 
 class WordList(fields.List[str]):
-    """Words from a closed list, at most so many."""
+    """Words from a closed list, at most as many as it has."""
 
     def __init__(self, allowed: tuple[str, ...], **kwargs: Any) -> None:
         self.allowed = allowed
         super().__init__(fields.String(), **kwargs)
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> list[str | None]:
-        words = list(dict.fromkeys(super()._deserialize(value, attr, data, **kwargs)))
+        words = super()._deserialize(value, attr, data, **kwargs)
         if not all(word in self.allowed for word in words):
             raise ValidationError(f"Input should be {alternatives(self.allowed)}")
-        return words
+        most = len(self.allowed)
+        if len(words) > most:
+            raise ValidationError(f"List should have at most {most} items after validation, not {len(words)}")
+        return list(dict.fromkeys(words))
 
 
 def alternatives(words: tuple[str, ...]) -> str:
@@ -68,12 +74,12 @@ def plain_query(args: Any, lists: Mapping[str, str]) -> dict[str, Any]:
 
     Args:
         args: a werkzeug MultiDict. Of a repeated single value the last one counts.
-        lists: the name in the result for each name that holds a list. A list arrives as `name[]=a&name[]=b`, as a
-            repeated `name=`, or as `name=a,b`.
+        lists: the name in the result for each name that holds a list. A list arrives as `name[]=a&name[]=b`, as
+            `name[0]=a&name[1]=b`, as a repeated `name=`, or as `name=a,b`.
     """
     query: dict[str, Any] = {}
     for name, values in args.lists():
-        target = lists.get(name)
+        target = lists.get(INDEX.sub("[]", name))
         if target is None:
             query[name] = values[-1]
         else:
