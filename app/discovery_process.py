@@ -24,11 +24,14 @@ COMMAND = (sys.executable, "-m", "app.discovery", "--end-with-parent")
 READ_BYTES = 1 << 18
 # A region with 10,000 models is 4 MB; whoever writes more is not our child any longer.
 LINE_BYTES_AT_MOST = 64 << 20
+BYTES_AT_MOST = 256 << 20
 STDERR_BYTES_KEPT = 4096
 PAST_DEADLINE = "no answer before the deadline"
 NOT_HEARD_OF = "the discovery child ended without a word on this region"
 # How often the parent looks whether it was asked to stop.
 POLL_S = 0.1
+# Between the closing of its pipes and its end a child needs some milliseconds.
+EXIT_POLL_S = 0.01
 
 Visit = RegionListing | RegionFailure
 
@@ -87,14 +90,18 @@ class _Said:
     """What the child has said so far, line by line."""
 
     def __init__(self, on_visit: Callable[[Visit], None]) -> None:
-        self.regions: tuple[str, ...] = ()
+        self.regions: tuple[str, ...] | None = None
         self.results: dict[str, Visit] = {}
         self._on_visit = on_visit
         self._known: Known = {}
         self._rest = bytearray()
+        self._bytes = 0
 
     def feed(self, data: bytes) -> None:
         self._rest += data
+        self._bytes += len(data)
+        if self._bytes > BYTES_AT_MOST:
+            raise _Fault(f"the discovery child wrote over {BYTES_AT_MOST >> 20} MiB")
         if b"\n" not in data:
             if len(self._rest) > LINE_BYTES_AT_MOST:
                 raise _Fault(f"the discovery child wrote a line of over {LINE_BYTES_AT_MOST >> 20} MiB")
@@ -108,7 +115,7 @@ class _Said:
                 raise _Fault(f"the discovery child wrote a line that is no visit: {error}") from None
 
     def _line(self, line: bytes) -> None:
-        if not self.regions:
+        if self.regions is None:
             self.regions = Reader(parsed(line)).get("regions").strings()
             return
         visit = decode_visit(line, self._known)
@@ -153,11 +160,18 @@ def _child(command: tuple[str, ...], settings: Settings) -> Iterator[subprocess.
 
 
 def _read(child: "subprocess.Popen[bytes]", said: _Said, deadline: float, stopping: Callable[[], bool]) -> None:
-    """Read until the child has closed both pipes.
+    """Read until the child has closed both pipes and ended.
 
     Raises:
         _Fault: the deadline came, the parent is stopping, or the child wrote garbage or failed.
     """
+
+    def check_time() -> None:
+        if stopping():
+            raise _Fault("the service is stopping")
+        if time.monotonic() > deadline:
+            raise _Fault(PAST_DEADLINE)
+
     assert child.stdout is not None and child.stderr is not None
     complaint = b""
     with selectors.DefaultSelector() as selector:
@@ -165,10 +179,7 @@ def _read(child: "subprocess.Popen[bytes]", said: _Said, deadline: float, stoppi
             os.set_blocking(pipe.fileno(), False)
             selector.register(pipe, selectors.EVENT_READ)
         while selector.get_map():
-            if stopping():
-                raise _Fault("the service is stopping")
-            if time.monotonic() > deadline:
-                raise _Fault(PAST_DEADLINE)
+            check_time()
             for key, _ in selector.select(POLL_S):
                 data = os.read(key.fd, READ_BYTES)
                 if not data:
@@ -178,7 +189,10 @@ def _read(child: "subprocess.Popen[bytes]", said: _Said, deadline: float, stoppi
                 else:
                     complaint = (complaint + data)[-STDERR_BYTES_KEPT:]
     said.end()
-    status = os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)
-    if status is not None and status.si_status != 0:
+    # Looked at and left a zombie: its number must stay its own until its process group is killed.
+    while (status := os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT | os.WNOHANG)) is None:
+        check_time()
+        time.sleep(EXIT_POLL_S)
+    if status.si_status != 0:
         last = complaint.decode(errors="replace").strip().rpartition("\n")[2]
         raise _Fault(f"the discovery child ended with status {status.si_status}: {redacted(last) or 'it said nothing'}")

@@ -91,6 +91,9 @@ class Refresher:
         self._discover = discover
         self._clock = clock
         self._seen: object | None = None
+        self._unreadable: object | None = None
+        # Both threads load and publish; the older of two catalogs must not be the last one published.
+        self._publishing = threading.RLock()
         self._stopping = threading.Event()
         self._threads: list[threading.Thread] = []
 
@@ -124,35 +127,44 @@ class Refresher:
 
     def follow(self) -> None:
         """Load the stored catalog if it changed; tell lifecycles anew if a model reached its end of life."""
-        version = self._store.version()
-        if version is not None and version != self._seen:
-            self._seen = version
-            self._load()
-        latest = self._catalog.latest
-        now = self._clock()
-        if latest is not None and latest.rederive_at is not None and latest.rederive_at <= now:
-            self._publish(latest.state, now)
+        with self._publishing:
+            version = self._store.version()
+            if version is not None and version != self._seen and self._load(version):
+                self._seen = version
+            latest = self._catalog.latest
+            now = self._clock()
+            if latest is not None and latest.rederive_at is not None and latest.rederive_at <= now:
+                self._publish(latest.state, now)
 
-    def _load(self) -> None:
-        data = self._store.load()
+    def _load(self, version: object) -> bool:
+        """Publish the stored catalog, if it is one; False where it could not be read, and is to be tried again."""
+        try:
+            data = self._store.load()
+        except OSError as error:
+            if version != self._unreadable:
+                self._unreadable = version
+                metrics.STORE_LOADS.labels("unreadable").inc()
+                log.error("stored_catalog_unreadable", error=error.strerror)
+            return False
         if data is None:
             metrics.STORE_LOADS.labels("unreadable").inc()
-            return
+            return True
         try:
             state = decode_state(data)
         except Malformed as error:
             metrics.STORE_LOADS.labels("malformed").inc()
             self._store.set_aside(str(error))
-            return
+            return True
         if state.source != self._settings.source:
             metrics.STORE_LOADS.labels("other_source").inc()
             log.warning("stored_catalog_ignored", source=state.source, configured=self._settings.source)
-            return
+            return True
         if self._settings.regions != (ALL_REGIONS,):
             state = for_regions(state, self._settings.regions)
         self._publish(state, self._clock())
         metrics.STORE_LOADS.labels("loaded").inc()
         log.info("catalog_loaded", regions=len(state.listings), attempted_at=state.attempted_at.isoformat())
+        return True
 
     def _publish(self, state: CatalogState, at: datetime) -> None:
         self._catalog.publish(sharing(derive(state, at=at), self._catalog.latest))
@@ -215,8 +227,9 @@ class Refresher:
             at=self._clock(),
             max_stale=timedelta(seconds=self._settings.max_stale_s),
         )
-        stored = self._save(snapshot.state)
-        self._catalog.publish(snapshot)
+        with self._publishing:
+            stored = self._save(snapshot.state)
+            self._catalog.publish(snapshot)
         done = Refresh(
             snapshot=snapshot,
             visits=visits.results,
@@ -231,13 +244,12 @@ class Refresher:
 
     def _save(self, state: CatalogState) -> bool:
         try:
-            self._store.save(encode_state(state))
+            self._seen = self._store.save(encode_state(state))
         except OSError as error:
             metrics.STORE_SAVES.labels("failed").inc()
             log.error("catalog_not_stored", error=error.strerror, consequence="served from memory alone")
             return False
         metrics.STORE_SAVES.labels("saved").inc()
-        self._seen = self._store.version()
         return True
 
 
