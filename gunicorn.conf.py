@@ -57,11 +57,13 @@ def child_exit(server: Arbiter, worker: Worker) -> None:
 
 def post_worker_init(worker: Worker) -> None:
     """Threads started before the fork would be dead after it, so each worker starts its own."""
+    worker.wsgi.extensions["key_keeper"].start()
     worker.wsgi.extensions["refresher"].start()
 
 
 def worker_exit(server: Arbiter, worker: Worker) -> None:
-    """End the refresh under way, and its child with it."""
+    """End what is under way in the background, and its children with it."""
     application = getattr(worker, "wsgi", None)
     if application is not None:
+        application.extensions["key_keeper"].stop()
         application.extensions["refresher"].stop()

@@ -114,6 +114,17 @@ class Overloaded(ApiError):
         super().__init__("The model catalog is not loaded yet; try again in a few seconds")
 
 
+class KeysUnavailable(ApiError):
+    """The key is none that is known, and a source of keys could not be read yet."""
+
+    status = HTTPStatus.SERVICE_UNAVAILABLE
+    anthropic_type = "overloaded_error"
+    headers = {"retry-after": str(RETRY_AFTER_S)}
+
+    def __init__(self) -> None:
+        super().__init__("The API keys are not loaded yet; try again in a few seconds")
+
+
 def anthropic_envelope(error: ApiError, request_id: str) -> dict[str, Any]:
     return {
         "type": "error",

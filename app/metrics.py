@@ -87,6 +87,21 @@ STORE_SAVES = Counter(
 JOB_FAILURES = Counter(
     "job_failures", "Background jobs that ended in a bug.", ["job"], namespace=NAMESPACE, registry=REGISTRY
 )
+KEY_SOURCE_FAILING = Gauge(
+    "key_source_failing",
+    "1 if any worker's last reading of the source of keys failed; its last keys stay.",
+    ["source"],
+    namespace=NAMESPACE,
+    registry=REGISTRY,
+    multiprocess_mode="livemax",
+)
+KEY_SOURCE_FAILURES = Counter(
+    "key_source_failures",
+    "Readings of a source of keys that failed.",
+    ["source"],
+    namespace=NAMESPACE,
+    registry=REGISTRY,
+)
 
 # A label's child costs 2 us to look up in the library, and every request needs two.
 _children: dict[tuple[str, str, int], tuple[Counter, Histogram]] = {}

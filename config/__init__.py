@@ -109,8 +109,20 @@ class Settings:
         prefix,
         "Path before the OpenAI dialect's routes; the same value as above disables the Anthropic Models routes",
     )
-    api_keys: tuple[str, ...] = _setting("API_KEYS", (), comma_separated, "Keys, comma-separated", secret=True)
+    api_keys: tuple[str, ...] = _setting(
+        "API_KEYS",
+        (),
+        comma_separated,
+        "Keys, comma-separated: `key`, `name:key`, or `sha256:HEX` with or without a name before it",
+        secret=True,
+    )
     api_keys_file: str = _setting("API_KEYS_FILE", "", text, "A file of keys, one a line")
+    api_keys_ssm_parameter: str = _setting(
+        "API_KEYS_SSM_PARAMETER", "", text, "Name or ARN of a Systems Manager parameter that holds keys"
+    )
+    api_keys_secret_id: str = _setting(
+        "API_KEYS_SECRET_ID", "", text, "Name or ARN of a Secrets Manager secret that holds keys"
+    )
     auth_disabled: bool = _setting("AUTH_DISABLED", False, flag, "Serve without keys")
     trusted_proxies: tuple[str, ...] = _setting(
         "TRUSTED_PROXIES",

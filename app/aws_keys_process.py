@@ -1,0 +1,60 @@
+"""The parent's side of reading keys from AWS."""
+
+import os
+import sys
+import time
+from collections.abc import Callable
+
+from app.catalog.reading import Malformed, Reader, parsed
+from app.child_process import END_WITH_PARENT, ChildFault, run_child
+from app.keys import PARAMETER, SECRET, BadKeys
+from config import Settings, discovery_environ
+
+COMMAND = (sys.executable, "-m", "app.aws_keys", END_WITH_PARENT)
+TIMEOUT_S = 10.0
+# AWS's own limits are 8 KiB for a parameter and 64 KiB for a secret.
+BYTES_AT_MOST = 1 << 20
+NOT_HEARD_OF = "the child process ended without a word on it"
+
+
+def fetch_keys(
+    settings: Settings, *, stopping: Callable[[], bool], command: tuple[str, ...] = COMMAND
+) -> dict[str, str | BadKeys]:
+    """Ask AWS for its sources in a child; never raises for what the child does.
+
+    Returns:
+        For each source that is configured, its document, or why there is none.
+    """
+    names = {PARAMETER: settings.api_keys_ssm_parameter, SECRET: settings.api_keys_secret_id}
+    wanted = {source: name for source, name in names.items() if name}
+    written = bytearray()
+
+    def feed(data: bytes) -> None:
+        written.extend(data)
+        if len(written) > BYTES_AT_MOST:
+            raise ChildFault(f"the child process wrote over {BYTES_AT_MOST >> 20} MiB")
+
+    fault = NOT_HEARD_OF
+    environ = discovery_environ(settings, os.environ) | wanted
+    try:
+        run_child(command, environ, feed, deadline=time.monotonic() + TIMEOUT_S, stopping=stopping)
+    except ChildFault as error:
+        fault = str(error)
+    read: dict[str, str | BadKeys] = {}
+    for line in bytes(written).splitlines():
+        try:
+            source, document = _read_line(line)
+        except Malformed as error:
+            fault = f"the child process wrote a line that is no source: {error}"
+            break
+        read[source] = document
+    return {source: read.get(source, BadKeys(fault)) for source in wanted}
+
+
+def _read_line(line: bytes) -> tuple[str, str | BadKeys]:
+    said = Reader(parsed(line))
+    code = said.get("code").maybe(Reader.string)
+    if code is None:
+        return said.get("source").string(), said.get("document").string()
+    detail = said.get("detail").value
+    return said.get("source").string(), BadKeys(f"{code}: {detail}".removesuffix(": "))
