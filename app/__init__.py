@@ -20,7 +20,7 @@ def create_app(settings: "Settings", *, catalog: "Catalog | None" = None) -> "Fl
     """
     from flask import Flask
 
-    from app import auth, cli, errors, logs, observe, request_ids
+    from app import auth, cli, errors, front, logs, observe
     from app.blueprints import anthropic, health, metrics, openai
     from app.catalog.current import Catalog
     from app.discovery_process import discover
@@ -43,8 +43,6 @@ def create_app(settings: "Settings", *, catalog: "Catalog | None" = None) -> "Fl
     app.extensions["catalog"] = catalog
     app.extensions["refresher"] = Refresher(settings, catalog, FileStore(settings.catalog_dir), discover)
 
-    observe.init_app(app)
-    request_ids.init_app(app)
     auth.init_app(app)
     errors.init_app(app)
     cli.init_app(app)
@@ -61,6 +59,7 @@ def create_app(settings: "Settings", *, catalog: "Catalog | None" = None) -> "Fl
             reason="ANTHROPIC_ROUTES_PREFIX and OPENAI_ROUTES_PREFIX are the same",
             prefix=settings.anthropic_prefix,
         )
+    front.init_app(app)
     return app
 
 

@@ -1,9 +1,10 @@
 """Who may ask: everybody with a key, on every route but the public ones."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from flask import Flask, current_app, request
+from flask import Flask, request
 
 from app.aws_keys_process import fetch_keys
 from app.errors import AuthenticationError, KeysUnavailable
@@ -12,6 +13,23 @@ from app.observe import KEY_NAME
 from config import Settings
 
 View = TypeVar("View", bound=Callable[..., Any])
+
+# The key of the WSGI environ that holds a request's Access.
+ACCESS = "model_catalog.access"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Access:
+    """What came of a request's keys, found out once."""
+
+    admitted: bool
+    key_given: bool
+
+
+EVERYBODY = Access(admitted=True, key_given=False)
+ADMITTED = Access(admitted=True, key_given=True)
+WRONG_KEY = Access(admitted=False, key_given=True)
+NO_KEY = Access(admitted=False, key_given=False)
 
 
 def public(view: View) -> View:
@@ -31,6 +49,20 @@ def presented_keys(environ: Mapping[str, Any]) -> list[str]:
     return keys
 
 
+def check_access(environ: dict[str, Any], settings: Settings, keys: KeyRing) -> Access:
+    """Look a request's keys up, and note the name of the one that opens."""
+    if settings.auth_disabled:
+        return EVERYBODY
+    presented = presented_keys(environ)
+    if not presented:
+        return NO_KEY
+    name = keys.name_of(presented)
+    if name is None:
+        return WRONG_KEY
+    environ[KEY_NAME] = name
+    return ADMITTED
+
+
 def init_app(app: Flask) -> None:
     """
     Raises:
@@ -44,13 +76,10 @@ def init_app(app: Flask) -> None:
     @app.before_request
     def require_key() -> None:
         view = app.view_functions.get(request.endpoint) if request.endpoint else None
-        if settings.auth_disabled or getattr(view, "is_public", False):
+        access: Access = request.environ[ACCESS]
+        if access.admitted or getattr(view, "is_public", False):
             return
-        keys: KeyRing = current_app.extensions["keys"]
-        presented = presented_keys(request.environ)
-        name = keys.name_of(presented)
-        if name is None:
-            if presented and not keys.is_complete:
-                raise KeysUnavailable
-            raise AuthenticationError(key_given=bool(presented))
-        request.environ[KEY_NAME] = name
+        keys: KeyRing = app.extensions["keys"]
+        if access.key_given and not keys.is_complete:
+            raise KeysUnavailable
+        raise AuthenticationError(key_given=access.key_given)

@@ -1,16 +1,12 @@
 """What is told of every finished request: its metrics, and its line in the log."""
 
-import time
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from json.encoder import encode_basestring_ascii as quoted
 from typing import Any
 
-from flask import Flask, Response, g, request
-
 from app import logs, metrics
 from app.proxies import client_address
-from app.request_ids import current_request_id
 from config import Settings
 
 # In the environ, the name of the key that let the request in.
@@ -104,23 +100,3 @@ def configure(settings: Settings) -> None:
     is_wanted = settings.access_log and settings.log_level in ("debug", "info")
     _line = None if not is_wanted else _json_line if settings.log_format == logs.JSON else _console_line
     _proxies = settings.trusted_proxies
-
-
-def init_app(app: Flask) -> None:
-    """Tell of the requests that Flask answers. Register it before all else: the first `after_request` runs last."""
-
-    @app.before_request
-    def begin() -> None:
-        g.began = time.perf_counter()
-
-    @app.after_request
-    def finish(response: Response) -> Response:
-        finish_request(
-            request.environ,
-            route=request.url_rule.rule if request.url_rule else UNMATCHED,
-            status=response.status_code,
-            took_s=time.perf_counter() - g.began,
-            sent_bytes=response.calculate_content_length() or 0,
-            request_id=current_request_id(),
-        )
-        return response

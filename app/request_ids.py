@@ -5,14 +5,15 @@ import secrets
 from collections.abc import Mapping
 from typing import Any
 
-from flask import Flask, Response, current_app, g, request
+from flask import request
 
 from app.proxies import is_trusted
-from config import Settings
 
 HEADER = "request-id"
 # What OpenAI's SDKs read.
 OPENAI_HEADER = "x-request-id"
+# The key of the WSGI environ that holds it.
+REQUEST_ID = "model_catalog.request_id"
 FROM_PROXY = re.compile(r"req_[A-Za-z0-9]{8,64}")
 
 
@@ -29,14 +30,4 @@ def request_id_of(environ: Mapping[str, Any], proxies: tuple[str, ...]) -> str:
 
 
 def current_request_id() -> str:
-    if "request_id" not in g:
-        settings: Settings = current_app.extensions["settings"]
-        g.request_id = request_id_of(request.environ, settings.trusted_proxies)
-    return str(g.request_id)
-
-
-def init_app(app: Flask) -> None:
-    @app.after_request
-    def add_request_id(response: Response) -> Response:
-        response.headers[HEADER] = response.headers[OPENAI_HEADER] = current_request_id()
-        return response
+    return str(request.environ[REQUEST_ID])

@@ -1,6 +1,6 @@
 """The routes: a view validates, reads the snapshot once, and shapes."""
 
-from flask import current_app
+from flask import current_app, g
 
 from app.catalog.current import Catalog
 from app.catalog.records import CatalogSnapshot
@@ -8,12 +8,16 @@ from config import Settings
 
 
 def current_snapshot() -> CatalogSnapshot:
-    """
+    """The one snapshot that this request is answered from.
+
     Raises:
         CatalogUnavailable: nothing to serve yet.
     """
-    catalog: Catalog = current_app.extensions["catalog"]
-    return catalog.current()
+    if "snapshot" not in g:
+        catalog: Catalog = current_app.extensions["catalog"]
+        g.snapshot = catalog.current()
+    snapshot: CatalogSnapshot = g.snapshot
+    return snapshot
 
 
 def current_settings() -> Settings:

@@ -9,6 +9,7 @@ from app.blueprints import current_settings, current_snapshot
 from app.catalog.records import CatalogSnapshot
 from app.catalog.selection import chat_page, find_chat_model
 from app.errors import InvalidRequest, ModelNotFound
+from app.front import cacheable
 from app.schemas.anthropic import ListModelsQuerySchema, ModelInfoSchema, ModelPageSchema
 from app.schemas.fields import alternatives
 
@@ -20,11 +21,13 @@ BARE_MODEL, BARE_PAGE = ModelInfoSchema(exclude=["aws_bedrock"]), ModelPageSchem
 
 
 @bp.get("/v1/models")
+@cacheable
 def list_models() -> ResponseReturnValue:
     return jsonify(page_body(QUERY.load(request.args)))
 
 
 @bp.get("/v1/models/<path:model_id>")
+@cacheable
 def retrieve_model(model_id: str) -> ResponseReturnValue:
     return jsonify(model_body(model_id))
 

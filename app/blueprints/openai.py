@@ -7,6 +7,7 @@ from app.blueprints import current_settings, current_snapshot
 from app.catalog.lookup import find_model
 from app.catalog.selection import is_served
 from app.errors import ModelNotFound
+from app.front import cacheable
 from app.schemas.openai import ModelListSchema, ModelSchema
 
 bp = Blueprint("openai", __name__)
@@ -15,6 +16,7 @@ MODEL, LIST = ModelSchema(), ModelListSchema()
 
 
 @bp.get("/v1/models")
+@cacheable
 def list_models() -> ResponseReturnValue:
     provisioned = current_settings().include_provisioned
     models = [model for model in current_snapshot().models if is_served(model, include_provisioned=provisioned)]
@@ -22,6 +24,7 @@ def list_models() -> ResponseReturnValue:
 
 
 @bp.get("/v1/models/<path:model_id>")
+@cacheable
 def retrieve_model(model_id: str) -> ResponseReturnValue:
     model = find_model(current_snapshot(), model_id)
     if model is None or not is_served(model, include_provisioned=current_settings().include_provisioned):
