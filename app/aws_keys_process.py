@@ -11,10 +11,11 @@ from app.keys import PARAMETER, SECRET, BadKeys
 from config import Settings, discovery_environ
 
 COMMAND = (sys.executable, "-m", "app.aws_keys", END_WITH_PARENT)
+CHILD = "the child that reads keys"
 TIMEOUT_S = 10.0
 # AWS's own limits are 8 KiB for a parameter and 64 KiB for a secret.
 BYTES_AT_MOST = 1 << 20
-NOT_HEARD_OF = "the child process ended without a word on it"
+NOT_HEARD_OF = f"{CHILD} ended without a word on it"
 
 
 def fetch_keys(
@@ -32,12 +33,12 @@ def fetch_keys(
     def feed(data: bytes) -> None:
         written.extend(data)
         if len(written) > BYTES_AT_MOST:
-            raise ChildFault(f"the child process wrote over {BYTES_AT_MOST >> 20} MiB")
+            raise ChildFault(f"{CHILD} wrote over {BYTES_AT_MOST >> 20} MiB")
 
     fault = NOT_HEARD_OF
     environ = discovery_environ(settings, os.environ) | wanted
     try:
-        run_child(command, environ, feed, deadline=time.monotonic() + TIMEOUT_S, stopping=stopping)
+        run_child(CHILD, command, environ, feed, deadline=time.monotonic() + TIMEOUT_S, stopping=stopping)
     except ChildFault as error:
         fault = str(error)
     read: dict[str, str | BadKeys] = {}
@@ -45,7 +46,7 @@ def fetch_keys(
         try:
             source, document = _read_line(line)
         except Malformed as error:
-            fault = f"the child process wrote a line that is no source: {error}"
+            fault = f"{CHILD} wrote a line that is no source: {error}"
             break
         read[source] = document
     return {source: read.get(source, BadKeys(fault)) for source in wanted}

@@ -37,6 +37,7 @@ class ChildFault(Exception):
 
 
 def run_child(
+    name: str,
     command: tuple[str, ...],
     environ: Mapping[str, str],
     feed: Callable[[bytes], None],
@@ -47,6 +48,7 @@ def run_child(
     """Run a child to its end; when this returns or raises, it and all that it started are dead and waited for.
 
     Args:
+        name: what a fault calls the child.
         feed: takes what the child writes, as it comes; what it raises ends the run.
         deadline: on the monotonic clock.
         stopping: asked every tenth of a second; True ends the run.
@@ -56,9 +58,9 @@ def run_child(
     """
     try:
         with _child(command, environ) as child:
-            _read(child, feed, deadline, stopping)
+            _read(name, child, feed, deadline, stopping)
     except OSError as error:
-        raise ChildFault(f"the child process could not be run: {error.strerror or type(error).__name__}") from None
+        raise ChildFault(f"{name} could not be run: {error.strerror or type(error).__name__}") from None
 
 
 @contextmanager
@@ -89,7 +91,11 @@ def _child(command: tuple[str, ...], environ: Mapping[str, str]) -> Iterator["su
 
 
 def _read(
-    child: "subprocess.Popen[bytes]", feed: Callable[[bytes], None], deadline: float, stopping: Callable[[], bool]
+    name: str,
+    child: "subprocess.Popen[bytes]",
+    feed: Callable[[bytes], None],
+    deadline: float,
+    stopping: Callable[[], bool],
 ) -> None:
     """Read until the child has closed both pipes and ended."""
 
@@ -121,9 +127,7 @@ def _read(
         time.sleep(EXIT_POLL_S)
     if status.si_status != 0:
         last = complaint.decode(errors="replace").strip().rpartition("\n")[2]
-        raise ChildFault(
-            f"the child process ended with status {status.si_status}: {redacted(last) or 'it said nothing'}"
-        )
+        raise ChildFault(f"{name} ended with status {status.si_status}: {redacted(last) or 'it said nothing'}")
 
 
 def end_with_parent() -> None:

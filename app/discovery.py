@@ -20,6 +20,7 @@ from typing import Any, TypeVar
 from app.catalog.codec import encode_visit
 from app.catalog.reading import Malformed, Reader
 from app.catalog.records import FoundationModel, InferenceProfile, RegionFailure, RegionListing
+from app.child_process import end_with_parent
 from app.redaction import redacted
 from config import ALL_REGIONS, Settings, read_settings
 
@@ -32,7 +33,6 @@ CONNECT_TIMEOUT_S = 5
 READ_TIMEOUT_S = 15
 ATTEMPTS = 3
 PROFILES_A_PAGE = 1000
-END_WITH_PARENT = "--end-with-parent"
 
 
 class MalformedAnswer(Exception):
@@ -233,16 +233,8 @@ def _as_it_is(visit: RegionListing | RegionFailure) -> RegionListing | RegionFai
     return visit
 
 
-def _end_with_parent() -> None:
-    """The parent holds the other end of standard input and never writes: it ends when the parent does."""
-    while os.read(0, 4096):
-        pass
-    os._exit(1)
-
-
 def main() -> None:
-    if END_WITH_PARENT in sys.argv[1:]:
-        threading.Thread(target=_end_with_parent, daemon=True).start()
+    end_with_parent()
     settings = read_settings(os.environ)
     if settings.source == "aws":
         load_trust_once()

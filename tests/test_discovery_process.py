@@ -17,7 +17,8 @@ import pytest
 from app import discovery_process
 from app.catalog.codec import encode_visit
 from app.catalog.records import RegionFailure, RegionListing
-from app.discovery_process import PAST_DEADLINE, Visits, discover
+from app.child_process import PAST_DEADLINE
+from app.discovery_process import Visits, discover
 from config import Settings
 from tests.builders import listing, model
 from tests.servers import PROJECT, eventually
