@@ -20,7 +20,7 @@ def create_app(settings: "Settings", *, catalog: "Catalog | None" = None) -> "Fl
     """
     from flask import Flask
 
-    from app import auth, cli, errors, front, logs, observe
+    from app import auth, cli, cors, errors, front, logs, observe
     from app.blueprints import anthropic, health, metrics, openai
     from app.catalog.current import Catalog
     from app.discovery_process import discover
@@ -43,6 +43,7 @@ def create_app(settings: "Settings", *, catalog: "Catalog | None" = None) -> "Fl
     app.extensions["catalog"] = catalog
     app.extensions["refresher"] = Refresher(settings, catalog, FileStore(settings.catalog_dir), discover)
 
+    cors.init_app(app)
     auth.init_app(app)
     errors.init_app(app)
     cli.init_app(app)

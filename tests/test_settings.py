@@ -37,6 +37,12 @@ GOOD: dict[str, list[tuple[str, Any]]] = {
     "LOG_FORMAT": [("json", "json")],
     "LOG_LEVEL": [("info", "info")],
     "ACCESS_LOG": [("off", False)],
+    "CORS_ALLOW_ORIGINS": [
+        ("https://App.example.com, http://localhost:3000,", ("https://app.example.com", "http://localhost:3000")),
+        ("capacitor://localhost", ("capacitor://localhost",)),
+        ("*", ("*",)),
+        ("", ()),
+    ],
 }
 BAD: dict[str, list[str]] = {
     "AWS_BEDROCK_REGIONS": ["us east 1", "US-EAST-1", "us-east", "all,us-east-1", ",", "us-east-1;eu-west-1", "*"],
@@ -59,6 +65,7 @@ BAD: dict[str, list[str]] = {
     "LOG_FORMAT": ["xml"],
     "LOG_LEVEL": ["loud"],
     "ACCESS_LOG": ["file"],
+    "CORS_ALLOW_ORIGINS": ["app.example.com", "https://app.example.com/", "*,https://a.example", "https://*.a", "null"],
 }
 
 
