@@ -145,7 +145,6 @@ def _print_status(snapshot: CatalogSnapshot | None, *, as_json: bool) -> None:
         table.add_column(name, justify="right")
     table.add_column("why", overflow="fold")
     for region in told["regions"]:
-        failure = region["failure"]
         table.add_row(
             region["region"],
             region["state"],
@@ -153,9 +152,16 @@ def _print_status(snapshot: CatalogSnapshot | None, *, as_json: bool) -> None:
             str(region["inference_profiles"]),
             _or_dash(region["age_seconds"]),
             _or_dash(region["took_ms"]),
-            f"{failure['code']}: {failure['detail']}".removesuffix(": ") if failure else "",
+            _why(region),
         )
     Console().print(table)
+
+
+def _why(region: dict[str, Any]) -> str:
+    if failure := region["failure"]:
+        return f"{failure['code']}: {failure['detail']}".removesuffix(": ")
+    counts = {"malformed rows skipped": region["skipped_rows"], "rows completed": region["completed_rows"]}
+    return ", ".join(f"{count} {what}" for what, count in counts.items() if count)
 
 
 def _headline(told: dict[str, Any]) -> str:

@@ -15,7 +15,7 @@ from app.catalog.codec import decode_state, encode_state
 from app.catalog.current import Catalog
 from app.catalog.merge import advance, derive, for_regions, sharing
 from app.catalog.reading import Malformed
-from app.catalog.records import CatalogSnapshot, CatalogState, RegionListing
+from app.catalog.records import CatalogSnapshot, CatalogState
 from app.discovery_process import Visit, Visits
 from app.stores import LeaseTaken, SnapshotStore
 from config import ALL_REGIONS, Settings
@@ -265,14 +265,25 @@ def _log_refresh(done: Refresh) -> None:
             took_ms=failure.took_ms,
             serving=f"its listing of {kept.isoformat(timespec='seconds')}" if kept else "nothing of it",
         )
-    skipped = {visit.region: visit.skipped_rows for visit in done.visits if isinstance(visit, RegionListing)}
+    failed = {failure.region for failure in done.snapshot.state.failures}
+    fresh = [listing for listing in done.snapshot.state.listings if listing.region not in failed]
+    for listing in fresh:
+        if listing.skipped_rows or listing.completed_rows:
+            log.warning(
+                "region_incomplete",
+                region=listing.region,
+                skipped_rows=listing.skipped_rows,
+                completed_rows=listing.completed_rows,
+                serving="what they said before, where they did",
+            )
     log.info(
         "catalog_refreshed",
         took_ms=done.took_ms,
         regions_listed=done.listed,
         regions_failed=done.failed,
         models=len(done.snapshot.models),
-        skipped_rows=sum(skipped.values()),
+        skipped_rows=sum(listing.skipped_rows for listing in fresh),
+        completed_rows=sum(listing.completed_rows for listing in fresh),
         stored=done.stored,
         fault=done.fault,
     )

@@ -1,6 +1,7 @@
 """From listings to one catalog: what merges how, what a refresh keeps, what leaves."""
 
 from datetime import datetime, timedelta
+from typing import Any
 
 import pytest
 
@@ -11,6 +12,7 @@ from app.catalog.records import (
     CatalogModel,
     CatalogSnapshot,
     CatalogState,
+    FoundationModel,
     RegionFailure,
     RegionListing,
 )
@@ -361,6 +363,30 @@ def test_a_listing_without_malformed_rows_takes_away_what_it_does_not_name() -> 
 
 
 # What a client can notice of a refresh.
+
+
+def bare(model_id: str, **said: Any) -> FoundationModel:
+    return FoundationModel(id=model_id, **said)
+
+
+def test_a_row_that_leaves_out_what_it_said_before_takes_nothing_away() -> None:
+    row = model("a", name="A", provider="P", response_streaming=True, lifecycle_status="LEGACY", legacy_at=day(3))
+    before = snapshot(listing("us-east-1", row))
+
+    after = advanced(before, listing("us-east-1", bare("a"), bare("b")), regions=("us-east-1",))
+
+    assert after.by_id["a"] == before.by_id["a"]
+    assert after.state.listings[0].completed_rows == 1
+
+
+def test_a_row_that_says_otherwise_is_believed() -> None:
+    before = snapshot(listing("us-east-1", model("a", lifecycle_status="LEGACY", end_of_life_at=day(900))))
+
+    row = bare("a", inference_types=(), lifecycle_status="LEGACY", start_of_life_at=day(0))
+    after = advanced(before, listing("us-east-1", row), regions=("us-east-1",))
+
+    assert after.by_id["a"].regions == ()
+    assert after.by_id["a"].retires_at is None
 
 
 def test_a_refresh_that_changes_no_model_keeps_them_and_the_moment_of_their_last_change() -> None:

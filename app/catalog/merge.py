@@ -24,6 +24,9 @@ from app.catalog.records import (
 
 CALLABLE_TYPES = frozenset({ON_DEMAND, INFERENCE_PROFILE})
 
+OPTIONAL = ("name", "provider", "input_modalities", "output_modalities", "response_streaming", "inference_types")
+LIFECYCLE = ("lifecycle_status", "start_of_life_at", "legacy_at", "extended_access_at", "end_of_life_at")
+
 # A client that pages is done in minutes; a day also covers one that was suspended overnight.
 DEPARTED_KEPT = timedelta(days=1)
 DEPARTED_AT_MOST = 10_000
@@ -58,7 +61,7 @@ def merge_listings(listings: Iterable[RegionListing], *, at: datetime) -> tuple[
         seen.add(listing.region)
         for model in listing.models:
             rows.setdefault(model.id, []).append(model)
-            if not CALLABLE_TYPES.isdisjoint(model.inference_types):
+            if not CALLABLE_TYPES.isdisjoint(model.inference_types or ()):
                 regions.setdefault(model.id, set()).add(listing.region)
         for profile in listing.profiles:
             if is_usable(profile):
@@ -88,8 +91,8 @@ def _merge_model(
         lifecycle=lifecycle,
         deprecated_at=deprecated_at,
         retires_at=retires_at,
-        input_modalities=tuple(dict.fromkeys(word for row in said for word in row.input_modalities)),
-        output_modalities=tuple(dict.fromkeys(word for row in said for word in row.output_modalities)),
+        input_modalities=tuple(dict.fromkeys(word for row in said for word in row.input_modalities or ())),
+        output_modalities=tuple(dict.fromkeys(word for row in said for word in row.output_modalities or ())),
         response_streaming=any(row.response_streaming for row in said),
         regions=tuple(sorted(on_regions.union(*profiles.values()))),
         inference_profiles=tuple((profile_id, tuple(sorted(names))) for profile_id, names in sorted(profiles.items())),
@@ -169,7 +172,7 @@ def advance(
     for region in regions:
         result = results.get(region) or RegionFailure(region=region, failed_at=at, code="Timeout")
         if isinstance(result, RegionListing):
-            listings.append(_with_skipped(result, last.get(region)))
+            listings.append(_completed(_with_skipped(result, last.get(region)), last.get(region)))
             continue
         failures.append(result)
         kept = last.get(region)
@@ -207,6 +210,21 @@ def _with_skipped(listing: RegionListing, last: RegionListing | None) -> RegionL
         models=listing.models + tuple(row for row in last.models if row.id not in models),
         profiles=listing.profiles + tuple(row for row in last.profiles if row.id not in profiles),
     )
+
+
+def _completed(listing: RegionListing, last: RegionListing | None) -> RegionListing:
+    """A row that leaves out what it said before takes nothing away, either: that stands."""
+    before = {} if last is None else {row.id: row for row in last.models}
+    models = tuple(_as_last_told(row, before.get(row.id, row)) for row in listing.models)
+    completed = sum(new is not row for new, row in zip(models, listing.models, strict=True))
+    return replace(listing, models=models, completed_rows=completed) if completed else listing
+
+
+def _as_last_told(row: FoundationModel, last: FoundationModel) -> FoundationModel:
+    # A date may really be taken back (a retirement put off), so a lifecycle counts as one statement.
+    names = OPTIONAL if row.lifecycle_status else OPTIONAL + LIFECYCLE
+    told = {name: getattr(last, name) for name in names if getattr(row, name) is None}
+    return replace(row, **told) if any(value is not None for value in told.values()) else row
 
 
 def sharing(snapshot: CatalogSnapshot, previous: CatalogSnapshot | None) -> CatalogSnapshot:

@@ -19,17 +19,18 @@ LIFECYCLES = (ACTIVE, DEPRECATED, RETIRED)
 class FoundationModel:
     """One row of a region's ListFoundationModels; only the id is certain to be there.
 
-    Source: Bedrock FoundationModelSummary and FoundationModelLifecycle. `lifecycle_status` is None where AWS says
-    nothing; the four dates are startOfLifeTime, legacyTime, publicExtendedAccessTime and endOfLifeTime.
+    Source: Bedrock FoundationModelSummary and FoundationModelLifecycle. None is where AWS says nothing, which is not
+    the same as an empty list; the four dates are startOfLifeTime, legacyTime, publicExtendedAccessTime and
+    endOfLifeTime.
     """
 
     id: str
     name: str | None = None
     provider: str | None = None
-    input_modalities: tuple[str, ...] = ()
-    output_modalities: tuple[str, ...] = ()
-    response_streaming: bool = False
-    inference_types: tuple[str, ...] = ()
+    input_modalities: tuple[str, ...] | None = None
+    output_modalities: tuple[str, ...] | None = None
+    response_streaming: bool | None = None
+    inference_types: tuple[str, ...] | None = None
     lifecycle_status: str | None = None
     start_of_life_at: datetime | None = None
     legacy_at: datetime | None = None
@@ -53,7 +54,8 @@ class InferenceProfile:
 class RegionListing:
     """All that one visit to a region brought.
 
-    `skipped_rows` counts the rows that were malformed and left out; `took_ms` is the visit's duration.
+    `skipped_rows` counts the rows that were malformed and left out, `completed_rows` those that left out what they
+    had said before, which then stands; `took_ms` is the visit's duration.
     """
 
     region: str
@@ -61,6 +63,7 @@ class RegionListing:
     models: tuple[FoundationModel, ...]
     profiles: tuple[InferenceProfile, ...] = ()
     skipped_rows: int = 0
+    completed_rows: int = 0
     took_ms: int = 0
 
 

@@ -30,6 +30,7 @@ class RegionStatus:
     models: int
     inference_profiles: int
     skipped_rows: int
+    completed_rows: int
     took_ms: int | None
     failure: RegionFailure | None
 
@@ -94,6 +95,7 @@ def _regions(snapshot: CatalogSnapshot, at: datetime) -> tuple[RegionStatus, ...
                 models=len(listing.models) if listing else 0,
                 inference_profiles=len(listing.profiles) if listing else 0,
                 skipped_rows=listing.skipped_rows if listing else 0,
+                completed_rows=listing.completed_rows if listing else 0,
                 took_ms=failure.took_ms if failure else listing.took_ms if listing else None,
                 failure=failure,
             )

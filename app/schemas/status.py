@@ -24,6 +24,7 @@ class RegionStatusSchema(Schema):
     models = fields.Integer()
     inference_profiles = fields.Integer()
     skipped_rows = fields.Integer()
+    completed_rows = fields.Integer()
     took_ms = fields.Integer()
     failure = fields.Nested(RegionFailureSchema)
 
