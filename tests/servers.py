@@ -61,17 +61,22 @@ def service_environ(folder: Path, **settings: str) -> dict[str, str]:
 
 
 @contextmanager
-def running_service(folder: Path, *arguments: str, ready: bool = True, **settings: str) -> Iterator[Service]:
+def running_service(
+    folder: Path, *arguments: str, ready: bool = True, socket: Path | None = None, **settings: str
+) -> Iterator[Service]:
     """gunicorn with this project's configuration.
 
     Args:
         folder: where its catalog and its log go.
         arguments: more arguments for gunicorn.
+        socket: a unix socket to serve on, too.
         ready: wait until /readyz answers 200, else until /livez does.
         settings: environment variables.
     """
     port = free_port()
     log_file = folder / "service.log"
+    if socket is not None:
+        arguments = (*arguments, "--bind", f"127.0.0.1:{port}", "--bind", f"unix:{socket}")
     environ = service_environ(folder, **({"BIND": f"127.0.0.1:{port}", "WEB_CONCURRENCY": "1"} | settings))
     with log_file.open("ab") as log:
         process = subprocess.Popen(
