@@ -92,6 +92,8 @@ class Region:
     profiles: list[Row] = field(default_factory=list)
     latency_ms: int = 0
     fault: str | None = None
+    # In place of either listing, with status 200.
+    body: bytes | None = None
     in_flight: int = 0
     most_in_flight: int = 0
 
@@ -186,6 +188,8 @@ class _Bedrock(BedrockResponse):
             return _refusal(fault or "")
         if fault == "html":
             return b"<html><body>Sign in to the hotel's network</body></html>", {"Content-Type": "text/html"}
+        if region.body is not None:
+            return region.body, {"Content-Type": "application/json"}
         rows = _spoiled(getattr(region, kind), kind, fault)
         body: dict[str, Any] = {key: rows}
         if kind == "profiles":
