@@ -85,7 +85,7 @@ STORE_SAVES = Counter(
     registry=REGISTRY,
 )
 JOB_FAILURES = Counter(
-    "job_failures", "Background jobs that ended in a bug.", ["job"], namespace=NAMESPACE, registry=REGISTRY
+    "job_failures", "Background jobs that ended in a bug.", ["job_name"], namespace=NAMESPACE, registry=REGISTRY
 )
 KEY_SOURCE_FAILING = Gauge(
     "key_source_failing",
@@ -102,6 +102,16 @@ KEY_SOURCE_FAILURES = Counter(
     namespace=NAMESPACE,
     registry=REGISTRY,
 )
+
+# Prometheus sees no increase in a series that begins with its first event.
+for _outcome in ("complete", "partial", "failed"):
+    REFRESHES.labels(_outcome)
+for _outcome in ("loaded", "unreadable", "malformed", "other_source"):
+    STORE_LOADS.labels(_outcome)
+for _outcome in ("saved", "failed"):
+    STORE_SAVES.labels(_outcome)
+for _job in ("follow", "refresh_if_due", "keys"):
+    JOB_FAILURES.labels(_job)
 
 # A label's child costs 2 us to look up in the library, and every request needs two.
 _children: dict[tuple[str, str, int], tuple[Counter, Histogram]] = {}
@@ -141,29 +151,31 @@ def holding_lease() -> Iterator[None]:
 class _Scrape(Collector):
     """All that is counted, and one catalog's state, as a collector for one scrape."""
 
-    def __init__(self, status: CatalogStatus) -> None:
+    def __init__(self, status: CatalogStatus, refresh_s: int) -> None:
         self._status = status
+        self._refresh_s = refresh_s
 
     def collect(self) -> Iterable[Metric]:
         if "PROMETHEUS_MULTIPROC_DIR" in os.environ:
             yield from MultiProcessCollector(None).collect()  # type: ignore[no-untyped-call]
         else:
             yield from REGISTRY.collect()
-        yield from catalog_metrics(self._status)
+        yield from catalog_metrics(self._status, self._refresh_s)
 
 
-def exposition(status: CatalogStatus) -> tuple[bytes, str]:
+def exposition(status: CatalogStatus, *, refresh_s: int) -> tuple[bytes, str]:
     """The metrics page and its content type.
 
     Always the plain text format, which every Prometheus reads: the library's own negotiation fails on a version in the
     Accept header that is no number.
     """
-    return generate_latest(_Scrape(status)), CONTENT_TYPE_PLAIN_0_0_4
+    return generate_latest(_Scrape(status, refresh_s)), CONTENT_TYPE_PLAIN_0_0_4
 
 
-def catalog_metrics(status: CatalogStatus) -> Iterator[Metric]:
+def catalog_metrics(status: CatalogStatus, refresh_s: int) -> Iterator[Metric]:
     """What the snapshot itself tells, made at the scrape: an age that was written down is wrong a second later."""
     yield _gauge("up", "1 if there is a catalog to serve.", 0 if status.age_s is None else 1)
+    yield _gauge("refresh_interval_seconds", "How often the catalog is to be refreshed.", refresh_s)
     yield _gauge("models", "Models in the catalog, of any modality.", status.models)
     if status.age_s is not None:
         yield _gauge("age_seconds", "Since the last refresh that any region answered.", status.age_s)

@@ -12,6 +12,6 @@ bp = Blueprint("metrics", __name__)
 @bp.get("/metrics")
 def metrics() -> Response:
     at, latest = current_app.extensions["clock"](), current_app.extensions["catalog"].latest
-    status = status_of(latest, at=at, refresh_s=current_settings().refresh_s)
-    body, content_type = exposition(status)
+    refresh_s = current_settings().refresh_s
+    body, content_type = exposition(status_of(latest, at=at, refresh_s=refresh_s), refresh_s=refresh_s)
     return Response(body, content_type=content_type)
