@@ -1,6 +1,7 @@
 """`flask catalog ...`: refresh, show and check the catalog from a terminal."""
 
 import json
+import os
 import sys
 from collections.abc import Sequence
 from typing import Any
@@ -23,6 +24,8 @@ from config import Settings
 
 NOTHING_PUBLISHED = 1
 SOME_FAILED = 3
+
+PIPE_WIDTH = 400
 
 DIRECTIONS = {
     "northeast": "ne",
@@ -123,7 +126,19 @@ def show(model_id: str | None, regions: tuple[str, ...], as_json: bool) -> None:
     elif model_id is not None and told:
         _print_model(told[0])
     else:
-        Console().print(_matrix(models, regions or snapshot.state.regions))
+        shown = regions or snapshot.state.regions
+        out = _out()
+        out.print(_matrix(models, shown))
+        out.print(f"{len(models)} models, {len(shown)} regions; + callable there, d deprecated, r retired")
+
+
+def _out() -> Console:
+    """A terminal has its width; the lines of a pipe are not folded, so that ids can be searched for."""
+    # What AWS says and what we redact hold brackets and colons, which are no markup here.
+    console = Console(markup=False, emoji=False, highlight=False)
+    if not console.is_terminal and "COLUMNS" not in os.environ:
+        console.width = PIPE_WIDTH
+    return console
 
 
 def _stored() -> CatalogSnapshot | None:
@@ -138,7 +153,7 @@ def _print_status(snapshot: CatalogSnapshot | None, *, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(told, indent=2))
         return
-    table = Table(title=_headline(told), title_justify="left", box=None)
+    table = Table(box=None, pad_edge=False)
     for name in ("region", "state"):
         table.add_column(name, no_wrap=True)
     for name in ("models", "profiles", "age s", "ms"):
@@ -154,7 +169,10 @@ def _print_status(snapshot: CatalogSnapshot | None, *, as_json: bool) -> None:
             _or_dash(region["took_ms"]),
             _why(region),
         )
-    Console().print(table)
+    out = _out()
+    out.print(_headline(told))
+    if told["regions"]:
+        out.print(table)
 
 
 def _why(region: dict[str, Any]) -> str:
@@ -188,7 +206,7 @@ def _print_model(told: dict[str, Any]) -> None:
         table.add_row(name, ", ".join(value) if isinstance(value, list) else _or_dash(value))
     for name, callable_from in profiles.items():
         table.add_row(f"profile {name}", ", ".join(callable_from))
-    Console().print(table)
+    _out().print(table)
 
 
 def _matrix(models: Sequence[CatalogModel], regions: Sequence[str]) -> Table:
@@ -196,8 +214,7 @@ def _matrix(models: Sequence[CatalogModel], regions: Sequence[str]) -> Table:
     codes = [_code(region) for region in regions]
     tall = max((len(code) for code in codes), default=0)
     head = "\n".join("".join(code.rjust(tall)[line] for code in codes) for line in range(tall))
-    caption = f"{len(models)} models, {len(regions)} regions; + callable there, d deprecated, r retired"
-    table = Table(box=None, caption=caption, caption_justify="left", pad_edge=False, padding=(0, 1, 0, 0))
+    table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0))
     table.add_column("model", overflow="fold", vertical="bottom")
     table.add_column("", no_wrap=True)
     table.add_column(head, no_wrap=True)
