@@ -2,17 +2,32 @@
 
 import json
 import os
-import re
+from contextlib import suppress
+from http import HTTPStatus
 from typing import Any
 
 from gunicorn import glogging
+from gunicorn.http.errors import (
+    ExpectationFailed,
+    InvalidResponseHeader,
+    InvalidResponseHeaderName,
+    LimitRequestHeaders,
+    LimitRequestLine,
+    ParseException,
+)
 from gunicorn.workers.gthread import ThreadWorker
 
 from app import logs
 from app.request_ids import HEADER, new_request_id
 from config import ConfigError, Settings, read_settings
 
-STATUS_LINE = re.compile(rb"HTTP/1\.1 (\d{3}) ([^\r]*)")
+# All else that cannot be parsed is 400. (gunicorn says 501 to a transfer coding that it does not know, which the SDKs
+# would send again.)
+STATUSES = {
+    LimitRequestLine: HTTPStatus.REQUEST_URI_TOO_LONG,
+    LimitRequestHeaders: HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE,
+    ExpectationFailed: HTTPStatus.EXPECTATION_FAILED,
+}
 TYPES = {414: "request_too_large", 431: "request_too_large"}
 
 
@@ -20,33 +35,35 @@ class Worker(ThreadWorker):  # type: ignore[misc]
     """A request that cannot be parsed has no path, so its error is in the Anthropic dialect."""
 
     def handle_error(self, req: Any, client: Any, addr: Any, exc: Exception) -> None:
-        """Let gunicorn log and classify, then send its status with a body of ours."""
-        sent = _Sent()
-        super().handle_error(req, sent, addr, exc)
-        line = STATUS_LINE.match(sent.data)
-        if line is not None:
-            client.sendall(_answer(int(line[1]), line[2].decode("latin-1")))
+        status = HTTPStatus.INTERNAL_SERVER_ERROR
+        if isinstance(exc, ParseException) and not isinstance(exc, InvalidResponseHeader | InvalidResponseHeaderName):
+            status = STATUSES.get(type(exc), HTTPStatus.BAD_REQUEST)
+            # Not its text: that holds what was sent, and a header that cannot be parsed may be a key's.
+            self.log.warning("Invalid request: %s", type(exc).__name__)
+        else:
+            super().handle_error(req, _Nowhere(), addr, exc)
+        # Whoever sends garbage may be gone.
+        with suppress(OSError):
+            client.sendall(_answer(status))
 
 
-class _Sent:
-    """A socket that keeps what gunicorn writes to it."""
-
-    def __init__(self) -> None:
-        self.data = b""
+class _Nowhere:
+    """A socket for the answer that gunicorn would send."""
 
     def gettimeout(self) -> float:
         return 0.0
 
     def sendall(self, data: bytes) -> None:
-        self.data += data
+        pass
 
 
-def _answer(status: int, reason: str) -> bytes:
+def _answer(status: HTTPStatus) -> bytes:
     request_id = new_request_id()
-    error = {"type": TYPES.get(status, "invalid_request_error" if status < 500 else "api_error"), "message": reason}
+    error = {"type": TYPES.get(status, "invalid_request_error" if status < 500 else "api_error")}
+    error["message"] = status.phrase
     body = json.dumps({"type": "error", "error": error, "request_id": request_id}, separators=(",", ":")).encode()
     head = (
-        f"HTTP/1.1 {status} {reason}\r\nConnection: close\r\nContent-Type: application/json\r\n"
+        f"HTTP/1.1 {status} {status.phrase}\r\nConnection: close\r\nContent-Type: application/json\r\n"
         f"Content-Length: {len(body)}\r\n{HEADER}: {request_id}\r\n\r\n"
     )
     return head.encode("latin-1") + body
