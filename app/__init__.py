@@ -25,9 +25,11 @@ def create_app(settings: "Settings", *, catalog: "Catalog | None" = None) -> "Fl
     from app.catalog.current import Catalog
     from app.discovery_process import discover
     from app.refresh import Refresher, utc_now
+    from app.requests import Request
     from app.stores import FileStore
 
     app = Flask(__name__, static_folder=None)
+    app.request_class = Request
     # Clients follow no redirect: a path with a slash more is the same path, or none.
     app.url_map.strict_slashes = False
     app.url_map.merge_slashes = False

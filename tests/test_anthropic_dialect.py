@@ -294,6 +294,14 @@ def test_a_cursor_of_any_bytes_and_length_is_refused_like_any_unknown_one(severa
     assert answer.json is not None and answer.json["error"]["type"] == "invalid_request_error"
 
 
+def test_a_letter_that_was_not_escaped_reads_like_one_that_was(several: FlaskClient) -> None:
+    raw = {"QUERY_STRING": "after_id=\u00e9".encode().decode("latin-1")}
+
+    answer = several.get(LIST, environ_overrides=raw)
+
+    assert_error(answer, 400, "invalid_request_error", "after_id: No model with the id '\u00e9' was listed")
+
+
 @pytest.mark.parametrize(
     "query", ["beta=true", "user=u", "client_version=0.9", "LIMIT=0", "%FF=%FF", "=", "&&", "limits[]=x"]
 )
