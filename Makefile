@@ -1,5 +1,6 @@
 # make run   serves the demo catalog (CATALOG_SOURCE=aws AWS_BEDROCK_REGIONS=... for a real account)
 # make test  runs every test
+# make chaos breaks things at random for some minutes (CHAOS_SEED= repeats a run)
 # make check is what .ci/run runs: the linter, the types, the tests
 
 PYTHON ?= python3
@@ -15,7 +16,7 @@ CATALOG_DIR ?= var/$(CATALOG_SOURCE)
 comma := ,
 KEY = $(firstword $(subst $(comma), ,$(API_KEYS)))
 
-.PHONY: run test check requirements setup
+.PHONY: run test chaos check requirements setup
 
 $(VENV)/ready: requirements.txt requirements-dev.txt
 	$(PYTHON) -m venv $(VENV)
@@ -35,6 +36,9 @@ run: setup
 
 test: setup
 	$(BIN)/python -m pytest
+
+chaos: setup
+	CHAOS_SCALE=10 $(BIN)/python -m pytest tests/chaos --timeout=400
 
 check: setup
 	$(BIN)/ruff check .

@@ -13,13 +13,15 @@ import pytest
 from structlog.testing import capture_logs
 
 from app import refresh
+from app.catalog.codec import encode_state
 from app.catalog.current import Catalog
 from app.catalog.records import ACTIVE, RETIRED, RegionFailure
 from app.discovery_process import Visit, Visits
 from app.refresh import Refresher
 from app.stores import FileStore, LeaseTaken
 from config import Settings
-from tests.builders import NOW, listing, model
+from tests.builders import NOW, day, listing, model, snapshot
+from tests.conftest import MakeApp, client_of
 from tests.servers import eventually
 
 INTERVAL_S = 900
@@ -395,3 +397,15 @@ def test_the_log_tells_of_a_failed_region_and_of_what_is_served_of_it(world: Wor
     assert told["region_failed"]["code"] == "ThrottlingException"
     assert told["region_failed"]["serving"] == f"its listing of {NOW.isoformat(timespec='seconds')}"
     assert (told["catalog_refreshed"]["regions_listed"], told["catalog_refreshed"]["regions_failed"]) == (0, 1)
+
+
+def test_a_cursor_that_another_worker_gave_out_is_known_to_a_worker_that_has_not_followed_yet(
+    make_app: MakeApp, tmp_path: Path
+) -> None:
+    old, new = listing(EAST, model("a")), listing(EAST, model("a"), model("b", start_of_life_at=day(9)))
+    app = make_app(snapshot(old))
+    FileStore(tmp_path / "catalog").save(encode_state(snapshot(new).state))
+    answer = client_of(app).get("/anthropic/v1/models?after_id=b")
+
+    assert [row["id"] for row in answer.get_json()["data"]] == ["a"]
+    assert client_of(app).get("/anthropic/v1/models?after_id=never").status_code == 400

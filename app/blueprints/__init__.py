@@ -20,6 +20,17 @@ def current_snapshot() -> CatalogSnapshot:
     return snapshot
 
 
+def newest_snapshot() -> CatalogSnapshot:
+    """The same, once the stored catalog was looked at: another worker may have told the client of a newer one.
+
+    Raises:
+        CatalogUnavailable: nothing to serve yet.
+    """
+    current_app.extensions["refresher"].follow()
+    g.pop("snapshot", None)
+    return current_snapshot()
+
+
 def current_settings() -> Settings:
     settings: Settings = current_app.extensions["settings"]
     return settings

@@ -5,7 +5,8 @@ from typing import Any
 from flask import Blueprint, jsonify, request
 from flask.typing import ResponseReturnValue
 
-from app.blueprints import current_settings, current_snapshot
+from app.blueprints import current_settings, current_snapshot, newest_snapshot
+from app.catalog.paging import UnknownCursor
 from app.catalog.records import CatalogSnapshot
 from app.catalog.selection import chat_page, find_chat_model
 from app.errors import InvalidRequest, ModelNotFound
@@ -40,9 +41,11 @@ def page_body(query: dict[str, Any]) -> dict[str, Any]:
     """
     settings, snapshot = current_settings(), current_snapshot()
     check_regions(query["regions"], snapshot)
-    page = chat_page(
-        snapshot, **{"limit": settings.default_limit} | query, include_provisioned=settings.include_provisioned
-    )
+    query = {"limit": settings.default_limit} | query | {"include_provisioned": settings.include_provisioned}
+    try:
+        page = chat_page(snapshot, **query)
+    except UnknownCursor:
+        page = chat_page(newest_snapshot(), **query)
     body: dict[str, Any] = (PAGE if settings.extensions else BARE_PAGE).dump(page)
     return body
 
