@@ -1,11 +1,13 @@
 """The architecture: which module may know of which, and what holds for every route, also for those to come."""
 
 import ast
+import re
 import socket
 import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +16,7 @@ from flask import Flask
 from werkzeug.test import TestResponse
 
 from app.catalog.records import CatalogSnapshot, CatalogState
+from config import Settings
 from tests.builders import KEY, NOW, listing, model, snapshot
 from tests.conftest import MakeApp, client_of
 from tests.servers import PROJECT, service_environ
@@ -273,3 +276,13 @@ def test_no_answer_holds_the_key_that_was_sent(make_app: MakeApp) -> None:
     for method, path in routes(client.application):
         answer = client.open(path, method=method)
         assert KEY not in answer.text and KEY not in str(answer.headers), path
+
+
+def test_every_setting_stands_in_the_readme() -> None:
+    readme = (PROJECT / "README.md").read_text()
+    if "<!-- SETTINGS -->" in readme:
+        pytest.skip("README.md's table of settings is not written yet")
+    names = {setting.metadata["name"] for setting in fields(Settings)}
+    names |= set(re.findall(r"environ(?:\.get\(|\[)\"([A-Z_]+)\"", (PROJECT / "gunicorn.conf.py").read_text()))
+
+    assert {name for name in names if f"`{name}`" not in readme} == set()
