@@ -11,7 +11,9 @@ from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound, Reque
 
 from app.catalog.current import CatalogUnavailable
 from app.catalog.paging import UnknownCursor
+from app.catalog.search import UnknownValue
 from app.request_ids import current_request_id
+from app.schemas.fields import alternatives
 from config import Settings
 
 log = structlog.get_logger(__name__)
@@ -166,6 +168,8 @@ def as_api_error(error: Exception) -> ApiError:
             return Overloaded()
         case UnknownCursor():
             return InvalidRequest(error.field, f"No model with the id '{error.model_id}' was listed")
+        case UnknownValue():
+            return InvalidRequest(error.field, _expected(error.allowed))
         case ValidationError():
             return _first_reason(error)
         case NotFound():
@@ -178,6 +182,10 @@ def as_api_error(error: Exception) -> ApiError:
             return InvalidRequest("request", error.name)
     log.error("request_failed", exc_info=error, path=request.path)
     return ApiError()
+
+
+def _expected(allowed: tuple[str, ...]) -> str:
+    return f"Input should be {alternatives(allowed)}" if allowed else "No model in this catalog has one"
 
 
 def _first_reason(error: ValidationError) -> InvalidRequest:

@@ -9,6 +9,7 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 from moto import mock_aws
+from werkzeug.test import TestResponse
 
 from app import create_app
 from app.catalog.current import Catalog
@@ -79,3 +80,9 @@ def client_of(app: Flask, key: str | None = KEY) -> FlaskClient:
     if key is not None:
         client.environ_base["HTTP_X_API_KEY"] = key
     return client
+
+
+def json_of(response: TestResponse) -> Any:
+    """The body of an answer that must be JSON."""
+    assert response.is_json, response.text
+    return response.json

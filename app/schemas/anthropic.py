@@ -5,7 +5,7 @@ from typing import Any
 from marshmallow import EXCLUDE, Schema, ValidationError, fields, pre_load, validates_schema
 
 from app.catalog.records import ACTIVE, DEPRECATED, LIFECYCLES
-from app.schemas.fields import Between, Instant, WholeNumber, WordList, plain_query
+from app.schemas.fields import Between, Instant, ProfileRegions, WholeNumber, WordList, Words, plain_query
 
 LIMIT_AT_MOST = 1000
 LISTS = {"lifecycle": "lifecycle[]", "lifecycle[]": "lifecycle[]", "region": "region", "region[]": "region"}
@@ -29,8 +29,7 @@ class ListModelsQuerySchema(Schema):
         load_default=[ACTIVE, DEPRECATED],
         metadata={"description": "Models in one of these lifecycle stages."},
     )
-    region = fields.List(
-        fields.String(),
+    region = Words(
         attribute="regions",
         load_default=[],
         metadata={"description": "Models callable from one of these AWS regions."},
@@ -49,28 +48,28 @@ class ListModelsQuerySchema(Schema):
 class BedrockExtensionSchema(Schema):
     """What Bedrock tells of a model beyond Anthropic's own keys."""
 
-    provider = fields.String()
+    provider = fields.String(allow_none=True)
     regions = fields.List(fields.String())
     input_modalities = fields.List(fields.String())
     output_modalities = fields.List(fields.String())
     response_streaming = fields.Boolean()
-    inference_profiles = fields.Function(lambda model: dict(model.inference_profiles))
+    inference_profiles = ProfileRegions()
 
 
 class ModelInfoSchema(Schema):
     """One CatalogModel as Anthropic's ModelInfo; every key is always there."""
 
-    type = fields.Constant("model")
+    type = fields.Constant("model", metadata={"type": "string", "enum": ["model"]})
     id = fields.String()
     display_name = fields.String(attribute="name")
     created_at = Instant()
-    lifecycle = fields.String()
-    deprecated_at = Instant()
-    retires_at = Instant()
-    line = fields.Constant(None)
-    max_input_tokens = fields.Constant(None)
-    max_tokens = fields.Constant(None)
-    capabilities = fields.Constant(None)
+    lifecycle = fields.String(metadata={"enum": list(LIFECYCLES)})
+    deprecated_at = Instant(allow_none=True)
+    retires_at = Instant(allow_none=True)
+    line = fields.Constant(None, metadata={"type": "string"})
+    max_input_tokens = fields.Constant(None, metadata={"type": "integer"})
+    max_tokens = fields.Constant(None, metadata={"type": "integer"})
+    capabilities = fields.Constant(None, metadata={"type": "object"})
     aws_bedrock = fields.Nested(BedrockExtensionSchema)
 
     def get_attribute(self, obj: Any, attr: str, default: Any) -> Any:
@@ -82,5 +81,5 @@ class ModelPageSchema(Schema):
 
     data = fields.List(fields.Nested(ModelInfoSchema), attribute="models")
     has_more = fields.Boolean()
-    first_id = fields.String()
-    last_id = fields.String()
+    first_id = fields.String(allow_none=True)
+    last_id = fields.String(allow_none=True)

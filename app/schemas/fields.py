@@ -11,13 +11,28 @@ from marshmallow import ValidationError, fields
 INDEX = re.compile(r"\[[0-9]+\]$")
 
 
-class Instant(fields.Field[datetime]):
+class Instant(fields.DateTime):
     """RFC 3339 in UTC, whole seconds: `2026-02-17T00:00:00Z`."""
 
     def _serialize(self, value: datetime | None, attr: str | None, obj: Any, **kwargs: Any) -> str | None:
         if value is None:
             return None
         return value.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="seconds") + "Z"
+
+
+class ProfileRegions(fields.Field[Mapping[str, list[str]]]):
+    """Pairs of an inference profile's id and its regions, as one object."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        metadata = {
+            "type": "object",
+            "additionalProperties": {"type": "array", "items": {"type": "string"}},
+            "description": "Ids of inference profiles to call the model by, each with the regions to call it from.",
+        }
+        super().__init__(metadata=metadata, **kwargs)
+
+    def _serialize(self, value: Any, attr: str | None, obj: Any, **kwargs: Any) -> dict[str, list[str]]:
+        return {profile_id: list(regions) for profile_id, regions in value}
 
 
 class WholeNumber(fields.Integer):
@@ -36,22 +51,50 @@ class Between:
     """Bounds of a number, both allowed."""
 
     def __init__(self, least: int, most: int) -> None:
-        self.least = least
-        self.most = most
+        # The names by which apispec finds the bounds for a JSON Schema.
+        self.min = least
+        self.max = most
 
     def __call__(self, value: int) -> None:
-        if value < self.least:
-            raise ValidationError(f"Input should be greater than or equal to {self.least}")
-        if value > self.most:
-            raise ValidationError(f"Input should be less than or equal to {self.most}")
+        if value < self.min:
+            raise ValidationError(f"Input should be greater than or equal to {self.min}")
+        if value > self.max:
+            raise ValidationError(f"Input should be less than or equal to {self.max}")
 
 
-class WordList(fields.List[str]):
+class Flag(fields.Boolean):
+    """True or false, from JSON or in a query string in any case."""
+
+    default_error_messages = {"invalid": "Input should be 'true' or 'false'"}
+    truthy = {True, "true", "1"}
+    falsy = {False, "false", "0"}
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> bool:
+        return super()._deserialize(value.lower() if isinstance(value, str) else value, attr, data, **kwargs)
+
+
+class Words(fields.List[str]):
+    """Words; a lone one, as agents write it, is a list of one.
+
+    Args:
+        told: the words that there are, for whoever reads the schema; they are not checked.
+    """
+
+    default_error_messages = {"invalid": "Input should be a list of strings"}
+
+    def __init__(self, told: tuple[str, ...] = (), **kwargs: Any) -> None:
+        super().__init__(fields.String(metadata={"enum": list(told)} if told else {}), **kwargs)
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> list[str | None]:
+        return super()._deserialize([value] if isinstance(value, str) else value, attr, data, **kwargs)
+
+
+class WordList(Words):
     """Words from a closed list, at most as many as it has."""
 
-    def __init__(self, allowed: tuple[str, ...], **kwargs: Any) -> None:
+    def __init__(self, allowed: tuple[str, ...], *, metadata: dict[str, Any], **kwargs: Any) -> None:
         self.allowed = allowed
-        super().__init__(fields.String(), **kwargs)
+        super().__init__(allowed, metadata=metadata | {"maxItems": len(allowed)}, **kwargs)
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> list[str | None]:
         words = super()._deserialize(value, attr, data, **kwargs)

@@ -1,0 +1,32 @@
+"""Model search."""
+
+from typing import Any
+
+from flask import Blueprint, jsonify, request
+from flask.typing import ResponseReturnValue
+
+from app.blueprints import current_settings, current_snapshot
+from app.catalog.search import search
+from app.front import cacheable
+from app.schemas.search import SearchQuerySchema, SearchResultSchema
+
+bp = Blueprint("search", __name__)
+
+QUERY, RESULT = SearchQuerySchema(), SearchResultSchema()
+
+
+@bp.get("/search_models")
+@cacheable
+def search_models() -> ResponseReturnValue:
+    return jsonify(result_body(QUERY.load(request.args)))
+
+
+def result_body(query: dict[str, Any]) -> dict[str, Any]:
+    """The models that a validated query finds.
+
+    Raises:
+        CatalogUnavailable, UnknownCursor, UnknownValue
+    """
+    found = search(current_snapshot(), **query, include_provisioned=current_settings().include_provisioned)
+    body: dict[str, Any] = RESULT.dump(found)
+    return body

@@ -1,0 +1,105 @@
+"""Finding models by what they can do: what an agent asks before it asks for one model."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from app.catalog.paging import Page, cursor, page_of
+from app.catalog.records import ACTIVE, DEPRECATED, LIFECYCLES, CatalogModel, CatalogSnapshot
+from app.catalog.selection import is_served
+
+
+class UnknownValue(ValueError):
+    """A filter's value that nothing in this catalog has; `allowed` are those that something has."""
+
+    def __init__(self, field: str, allowed: tuple[str, ...]) -> None:
+        super().__init__(field, allowed)
+        self.field = field
+        self.allowed = allowed
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelFilter:
+    """What a model must be; the filters combine with AND, and upper and lower case are the same.
+
+    A model has one of the `providers`, is callable from one of the `regions`, is in one of the `lifecycles`, takes all
+    of the `input_modalities` and gives all of the `output_modalities`; an empty one of these filters nothing.
+    `streaming` is None for either. Every word of `text` is in the model's id or name.
+    """
+
+    text: str = ""
+    providers: Sequence[str] = ()
+    input_modalities: Sequence[str] = ()
+    output_modalities: Sequence[str] = ()
+    regions: Sequence[str] = ()
+    streaming: bool | None = None
+    lifecycles: Sequence[str] = (ACTIVE, DEPRECATED)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SearchResult:
+    """One page of the models that match, and how many match in all."""
+
+    page: Page
+    total: int
+
+
+def search(
+    snapshot: CatalogSnapshot,
+    wanted: ModelFilter,
+    *,
+    limit: int,
+    after_id: str | None = None,
+    include_provisioned: bool = False,
+) -> SearchResult:
+    """Search every callable model, of any modality.
+
+    Args:
+        limit: the most models in the page, at least 1.
+        after_id: the page that starts just behind this model.
+
+    Raises:
+        UnknownValue: a filter that could match nothing in this catalog.
+        UnknownCursor: `after_id` was never listed.
+    """
+    models = [model for model in snapshot.models if is_served(model, include_provisioned=include_provisioned)]
+    providers = _known("provider", wanted.providers, (model.provider for model in models if model.provider))
+    inputs = _known("input_modalities", wanted.input_modalities, (it for row in models for it in row.input_modalities))
+    outputs = _known(
+        "output_modalities", wanted.output_modalities, (it for row in models for it in row.output_modalities)
+    )
+    regions = _known("region", wanted.regions, snapshot.state.regions)
+    lifecycles = _known("lifecycle", wanted.lifecycles, LIFECYCLES)
+    words = wanted.text.casefold().split()
+
+    def matches(model: CatalogModel) -> bool:
+        return (
+            (not providers or model.provider in providers)
+            and inputs <= set(model.input_modalities)
+            and outputs <= set(model.output_modalities)
+            and (not regions or not regions.isdisjoint(model.regions))
+            and (wanted.streaming is None or model.response_streaming is wanted.streaming)
+            and (not lifecycles or model.lifecycle in lifecycles)
+            and all(word in model.id.casefold() or word in model.name.casefold() for word in words)
+        )
+
+    found = [model for model in models if matches(model)]
+    page = page_of(found, limit=limit, after=cursor(snapshot, "after_id", after_id))
+    return SearchResult(page=page, total=len(found))
+
+
+def _known(field: str, values: Iterable[str], known: Iterable[str]) -> frozenset[str]:
+    """The catalog's own spellings of the values.
+
+    Raises:
+        UnknownValue: one of them is none of the known ones.
+    """
+    spelled: dict[str, set[str]] = {}
+    for word in known:
+        spelled.setdefault(word.casefold(), set()).add(word)
+    chosen: set[str] = set()
+    for value in values:
+        spellings = spelled.get(value.strip().casefold())
+        if spellings is None:
+            raise UnknownValue(field, tuple(sorted(word for words in spelled.values() for word in words)))
+        chosen |= spellings
+    return frozenset(chosen)
