@@ -2,6 +2,8 @@
 
 from typing import TYPE_CHECKING
 
+__version__ = "0.1.0"
+
 if TYPE_CHECKING:
     from flask import Flask
 
@@ -63,6 +65,11 @@ def create_app(settings: "Settings", *, catalog: "Catalog | None" = None) -> "Fl
             reason="ANTHROPIC_ROUTES_PREFIX and OPENAI_ROUTES_PREFIX are the same",
             prefix=settings.anthropic_prefix,
         )
+    if settings.mcp_enabled:
+        # Half of a worker's memory, which who serves no agents does not pay.
+        from app.blueprints import mcp
+
+        mcp.init_app(app)
     front.init_app(app)
     return app
 

@@ -20,8 +20,13 @@ log = structlog.get_logger(__name__)
 
 # While there is no catalog, the refresher tries again about this often.
 RETRY_AFTER_S = 5
-# No route reads a body of its own yet; whoever sends more than this is refused unread.
+# The only bodies that a route reads are agents' calls, which are short; whoever sends more is refused unread.
 BODY_BYTES_AT_MOST = 1 << 20
+
+MCP_PATH = "/mcp"
+# JSON-RPC 2.0, section 5.1.
+JSONRPC_INVALID_REQUEST = -32600
+JSONRPC_INTERNAL_ERROR = -32603
 
 
 class ApiError(Exception):
@@ -31,6 +36,7 @@ class ApiError(Exception):
     anthropic_type = "api_error"
     openai_type = "server_error"
     openai_message: str | None = None
+    jsonrpc_code: int | None = None
     code: str | None = None
     param: str | None = None
     headers: Mapping[str, str] = {}
@@ -64,6 +70,15 @@ class InvalidRequest(ApiError):
     def __init__(self, field: str, reason: str) -> None:
         super().__init__(f"{field}: {reason}")
         self.param = field
+
+
+class OriginNotAllowed(ApiError):
+    status = HTTPStatus.FORBIDDEN
+    anthropic_type = "permission_error"
+    openai_type = "invalid_request_error"
+
+    def __init__(self) -> None:
+        super().__init__("Origin not allowed")
 
 
 class ModelNotFound(ApiError):
@@ -146,8 +161,23 @@ def openai_envelope(error: ApiError, request_id: str) -> dict[str, Any]:
     }
 
 
+def jsonrpc_envelope(error: ApiError, request_id: str) -> dict[str, Any]:
+    """What MCP clients show to their user; one that is not JSON-RPC they drop."""
+    return {
+        "jsonrpc": "2.0",
+        "id": None,
+        "error": {
+            "code": error.jsonrpc_code or (JSONRPC_INTERNAL_ERROR if error.status >= 500 else JSONRPC_INVALID_REQUEST),
+            "message": error.message,
+            "data": {"type": error.anthropic_type, "request_id": request_id},
+        },
+    }
+
+
 def envelope_of(path: str, settings: Settings) -> Any:
     """The envelope that a path's clients read; Anthropic's where no dialect claims it."""
+    if path.rstrip("/") == MCP_PATH:
+        return jsonrpc_envelope
     for claimed, envelope in (
         (f"{settings.anthropic_prefix}/v1" if settings.serves_anthropic else None, anthropic_envelope),
         (f"{settings.openai_prefix}/v1", openai_envelope),

@@ -174,6 +174,7 @@ class Settings:
         "LOG_LEVEL", "info", one_of("debug", "info", "warning", "error"), "The least that is logged"
     )
     access_log: bool = _setting("ACCESS_LOG", True, flag, "Log a line for every request, at the level info")
+    mcp_enabled: bool = _setting("MCP_ENABLED", True, flag, "Serve the catalog's tools for agents at `/mcp`")
 
     def __post_init__(self) -> None:
         anthropic, openai = f"{self.anthropic_prefix}/v1/models", f"{self.openai_prefix}/v1/models"

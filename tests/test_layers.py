@@ -30,8 +30,8 @@ MAY_IMPORT_BOTO = {"app.discovery", "app.aws_keys"}
 # What refreshes the catalog; who serves it knows nothing of that.
 REFRESHING = {"app.discovery", "app.discovery_process", "app.stores", "app.refresh", "app.cli", "app.demo"}
 
-# (module, function): a job's top, where anything that goes wrong is logged with its traceback.
-MAY_CATCH_ALL = {("app.refresh", "_repeat"), ("app.keys", "_repeat")}
+# (module, function): a job's or a tool's top, where anything that goes wrong is logged with its traceback.
+MAY_CATCH_ALL = {("app.refresh", "_repeat"), ("app.keys", "_repeat"), ("app.mcp_server", "_call")}
 
 
 def module_name(file: Path) -> str:

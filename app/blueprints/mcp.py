@@ -1,0 +1,48 @@
+"""The Model Context Protocol: one POST endpoint, JSON answers, no sessions."""
+
+import re
+from typing import Any
+
+from flask import Blueprint, Flask, Response, current_app, request
+from flask.typing import ResponseReturnValue
+from mcp.server.lowlevel.server import Server
+
+from app.blueprints import current_settings
+from app.errors import MCP_PATH, OriginNotAllowed
+from app.mcp_server import check_message, exchange, make_server
+from config import EVERY_ORIGIN
+
+bp = Blueprint("mcp", __name__)
+
+# A page that the user's own machine serves is the user's.
+LOCAL_ORIGIN = re.compile(r"https?://(localhost|127\.0\.0\.1|\[::1\])(:\d+)?", re.IGNORECASE)
+
+
+def init_app(app: Flask) -> None:
+    app.extensions["mcp"] = make_server(app.extensions["settings"])
+    app.register_blueprint(bp)
+
+
+@bp.post(MCP_PATH)
+def post_message() -> ResponseReturnValue:
+    check_origin(request.headers.get("Origin"))
+    body = request.get_data(cache=False)
+    check_message(body)
+    server: Server[Any] = current_app.extensions["mcp"]
+    answer = exchange(server, request.headers, body)
+    response = Response(answer.body, status=answer.status, mimetype="application/json")
+    if not answer.body:
+        del response.headers["Content-Type"]
+    return response
+
+
+def check_origin(origin: str | None) -> None:
+    """Refuse pages that made a browser take this service's name or address for theirs.
+
+    Raises:
+        OriginNotAllowed
+    """
+    allowed = current_settings().cors_origins
+    if origin is None or EVERY_ORIGIN in allowed or origin.lower() in allowed or LOCAL_ORIGIN.fullmatch(origin):
+        return
+    raise OriginNotAllowed
