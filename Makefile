@@ -1,6 +1,7 @@
 # make run   serves the demo catalog (CATALOG_SOURCE=aws AWS_BEDROCK_REGIONS=... for a real account)
 # make test  runs every test
 # make chaos breaks things at random for some minutes (CHAOS_SEED= repeats a run)
+# make mcp-conformance runs the official MCP conformance suite and inspector (needs npm)
 # make check is what .ci/run runs: the linter, the types, the tests
 
 PYTHON ?= python3
@@ -16,7 +17,7 @@ CATALOG_DIR ?= var/$(CATALOG_SOURCE)
 comma := ,
 KEY = $(firstword $(subst $(comma), ,$(API_KEYS)))
 
-.PHONY: run test chaos check requirements setup
+.PHONY: run test chaos check requirements setup mcp-conformance
 
 $(VENV)/ready: requirements.txt requirements-dev.txt
 	$(PYTHON) -m venv $(VENV)
@@ -45,6 +46,15 @@ check: setup
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(MAKE) test
+
+NODE_MODULES := tests/mcp/node_modules
+
+$(NODE_MODULES)/ready: tests/mcp/package-lock.json
+	npm ci --prefix tests/mcp --ignore-scripts --no-audit --no-fund --loglevel=error
+	touch $@
+
+mcp-conformance: setup $(NODE_MODULES)/ready
+	$(BIN)/python -m tests.mcp.acceptance
 
 requirements: setup
 	$(BIN)/pip install --quiet pip-tools

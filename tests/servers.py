@@ -62,7 +62,12 @@ def service_environ(folder: Path, **settings: str) -> dict[str, str]:
 
 @contextmanager
 def running_service(
-    folder: Path, *arguments: str, ready: bool = True, socket: Path | None = None, **settings: str
+    folder: Path,
+    *arguments: str,
+    ready: bool = True,
+    socket: Path | None = None,
+    application: str = "wsgi:app",
+    **settings: str,
 ) -> Iterator[Service]:
     """gunicorn with this project's configuration.
 
@@ -70,6 +75,7 @@ def running_service(
         folder: where its catalog and its log go.
         arguments: more arguments for gunicorn.
         socket: a unix socket to serve on, too.
+        application: what gunicorn serves, as `module:name`.
         ready: wait until /readyz answers 200, else until /livez does.
         settings: environment variables.
     """
@@ -80,7 +86,7 @@ def running_service(
     environ = service_environ(folder, **({"BIND": f"127.0.0.1:{port}", "WEB_CONCURRENCY": "1"} | settings))
     with log_file.open("ab") as log:
         process = subprocess.Popen(
-            [sys.executable, "-m", "gunicorn", "-c", "gunicorn.conf.py", "wsgi:app", *arguments],
+            [sys.executable, "-m", "gunicorn", "-c", "gunicorn.conf.py", application, *arguments],
             cwd=PROJECT,
             env=environ,
             stdout=log,
