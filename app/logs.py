@@ -3,6 +3,8 @@
 import logging
 import os
 import sys
+import threading
+from collections import deque
 from contextlib import suppress
 from typing import Any, TextIO
 
@@ -14,6 +16,12 @@ JSON = "json"
 FORMATS = (JSON, "console")
 LEVELS = ("debug", "info", "warning", "error")
 STANDARD_ERROR = 2
+
+WRITE_EVERY_S = 0.2
+# What a pipe takes whole, so that no other worker's lines get in between (POSIX's PIPE_BUF on Linux).
+WRITE_BYTES = 4096
+# So many lines a worker cannot make in that time; while nobody reads the log, the oldest go.
+LINES_KEPT = 100_000
 
 # What every line has, whoever wrote it: the service through structlog, or a library through logging.
 SHARED: list[Any] = [
@@ -72,10 +80,58 @@ def formatter(log_format: str) -> logging.Formatter:
     )
 
 
-def write_line(line: str) -> None:
-    """Write one finished line past logging, at once and whole; a line that cannot be written is lost.
+class LineWriter:
+    """Writes finished lines past logging; like logging, no full disk or closed pipe fails the request that is told of.
 
-    Like logging, it never lets a full disk or a closed pipe fail the request that is told of.
+    Each write lets go of the interpreter lock, and another thread takes it: under load that costs a request more than
+    making its line. So, once started, a thread writes what came together in a fifth of a second.
     """
+
+    def __init__(self) -> None:
+        self._lines: deque[str] = deque(maxlen=LINES_KEPT)
+        self._stopping = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    def write(self, line: str) -> None:
+        """Write one line, with its end, whole; at once where the thread does not run. It is lost if it cannot be."""
+        self._lines.append(line)
+        if self._thread is None:
+            self.flush()
+
+    def flush(self) -> None:
+        part: list[str] = []
+        size = 0
+        while self._lines:
+            line = self._lines.popleft()
+            if part and size + len(line) > WRITE_BYTES:
+                _write("".join(part))
+                part, size = [], 0
+            part.append(line)
+            size += len(line)
+        if part:
+            _write("".join(part))
+
+    def start(self) -> None:
+        """Call it after the fork."""
+        self._stopping.clear()
+        self._thread = threading.Thread(target=self._repeat, name="log-lines", daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        if self._thread is not None:
+            self._stopping.set()
+            self._thread.join()
+            self._thread = None
+        self.flush()
+
+    def _repeat(self) -> None:
+        while not self._stopping.wait(WRITE_EVERY_S):
+            self.flush()
+
+
+def _write(text: str) -> None:
     with suppress(OSError):
-        os.write(STANDARD_ERROR, line.encode("ascii", "backslashreplace"))
+        os.write(STANDARD_ERROR, text.encode("ascii", "backslashreplace"))
+
+
+lines = LineWriter()

@@ -38,7 +38,7 @@ def finish_request(
         method = OTHER_METHOD
     metrics.count_request(route, method, status, took_s)
     if _line is not None:
-        logs.write_line(
+        logs.lines.write(
             _line(
                 datetime.now(UTC).isoformat(timespec="milliseconds"),
                 request_id,

@@ -3,6 +3,9 @@
 import json
 import logging
 import os
+import subprocess
+import sys
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +18,7 @@ from app.auth import presented_keys
 from config import Settings
 from tests.builders import KEY, snapshot
 from tests.conftest import MakeApp, client_of
-from tests.servers import running_service
+from tests.servers import PROJECT, running_service
 
 ENVIRON = {"REQUEST_METHOD": "GET", "REMOTE_ADDR": "192.0.2.7"}
 
@@ -144,3 +147,41 @@ def test_a_service_for_people_logs_text(tmp_path: Path) -> None:
 
     assert "Booting worker" in service.log()
     assert not [line for line in service.log().splitlines() if line.startswith("{")]
+
+
+def test_lines_are_written_together_and_none_is_torn_or_lost(tmp_path: Path) -> None:
+    """Two workers with one pipe: what comes out is whole lines, each one's in order."""
+    script = """if True:
+        import os, threading
+        from app import logs
+        for worker in "ab":
+            if not os.fork():
+                logs.lines.start()
+                for number in range(5000):
+                    logs.lines.write(f"{worker} {number} {'x' * (number % 300)}\\n")
+                logs.lines.stop()
+                os._exit(0)
+        os.wait(), os.wait()
+    """
+    done = subprocess.run([sys.executable, "-c", script], cwd=PROJECT, capture_output=True, text=True, check=True)
+
+    written = [line.split(" ") for line in done.stderr.splitlines()]
+    for worker in "ab":
+        own = [(int(number), len(rest)) for name, number, rest in written if name == worker]
+        assert own == [(number, number % 300) for number in range(5000)]
+
+
+def test_a_line_is_written_at_once_where_no_worker_gathers_them(capfd: pytest.CaptureFixture[str]) -> None:
+    writer = logs.LineWriter()
+    writer.write("now\n")
+
+    assert capfd.readouterr().err == "now\n"
+
+
+def test_a_log_that_nobody_reads_costs_no_memory_for_ever() -> None:
+    writer = logs.LineWriter()
+    writer._thread = threading.Thread()
+    for number in range(logs.LINES_KEPT + 10):
+        writer.write(f"{number}\n")
+
+    assert len(writer._lines) == logs.LINES_KEPT
