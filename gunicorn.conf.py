@@ -6,11 +6,15 @@ import shutil
 import tempfile
 
 from gunicorn.arbiter import Arbiter
-from gunicorn.workers.base import Worker
+
+from app import logs
+from app.pinning import free_core, has_cpu_quota
+from app.worker import Worker
 
 bind = os.environ.get("BIND", "127.0.0.1:8000")
 workers = int(os.environ.get("WEB_CONCURRENCY") or len(os.sched_getaffinity(0)))
 worker_class = "app.worker.Worker"
+is_pinned = os.environ.get("WEB_PINNING", "true").strip().lower() not in ("false", "0", "no", "off")
 logger_class = "app.worker.Logger"
 loglevel = os.environ.get("LOG_LEVEL", "info")
 threads = int(os.environ.get("WEB_THREADS") or 4)
@@ -22,6 +26,11 @@ timeout = 60
 # Ids and ARNs are short; a request line over this is nobody's.
 limit_request_line = 8190
 control_socket_disable = True
+# Who may forward what is for TRUSTED_PROXIES to say, in the application. gunicorn, which would read each peer's address
+# for it again, believes nobody: it knows no header that anybody could set.
+forwarded_allow_ips = "*"
+secure_scheme_headers: dict[str, str] = {}
+forwarder_headers = ""
 
 
 def make_metrics_folder() -> None:
@@ -55,10 +64,18 @@ def child_exit(server: Arbiter, worker: Worker) -> None:
     multiprocess.mark_process_dead(worker.pid)
 
 
+def pre_fork(server: Arbiter, worker: Worker) -> None:
+    """Give the worker a core of its own, where there are enough and nobody else is promised a share of them."""
+    if is_pinned and not has_cpu_quota():
+        taken = [other.core for other in server.WORKERS.values()]
+        worker.core = free_core(os.sched_getaffinity(0), taken, workers=server.num_workers)
+
+
 def post_worker_init(worker: Worker) -> None:
     """Threads started before the fork would be dead after it, so each worker starts its own."""
     worker.wsgi.extensions["key_keeper"].start()
     worker.wsgi.extensions["refresher"].start()
+    logs.lines.start()
 
 
 def worker_exit(server: Arbiter, worker: Worker) -> None:
@@ -67,3 +84,4 @@ def worker_exit(server: Arbiter, worker: Worker) -> None:
     if application is not None:
         application.extensions["key_keeper"].stop()
         application.extensions["refresher"].stop()
+    logs.lines.stop()
