@@ -16,6 +16,8 @@ import httpx2 as httpx
 from tests.builders import KEY
 
 PROJECT = Path(__file__).parent.parent
+# Not `python -m gunicorn`: started anew for an upgrade, its own `http` hides the standard library's.
+GUNICORN = str(Path(sys.executable).with_name("gunicorn"))
 START_TIMEOUT_S = 30.0
 # httpx reads all of the system's certificates for every client without one; nothing here speaks TLS.
 NO_CERTIFICATES = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
@@ -86,7 +88,7 @@ def running_service(
     environ = service_environ(folder, **({"BIND": f"127.0.0.1:{port}", "WEB_CONCURRENCY": "1"} | settings))
     with log_file.open("ab") as log:
         process = subprocess.Popen(
-            [sys.executable, "-m", "gunicorn", "-c", "gunicorn.conf.py", application, *arguments],
+            [GUNICORN, "-c", "gunicorn.conf.py", application, *arguments],
             cwd=PROJECT,
             env=environ,
             stdout=log,

@@ -51,13 +51,15 @@ def storable(body: bytes, *, until: int | None = None, tag: str = '"v1"', stale_
 
 @dataclass
 class UnixApp:
-    """Serves from `start` to `stop`, with `answer`; keeps what it was asked."""
+    """Serves from `start` to `stop`, with `answer`; keeps what it was asked.
+
+    It closes the connections of the next `hangs_up` requests instead of answering.
+    """
 
     socket: Path
     answer: Callable[[Asked], Answer] = lambda asked: Answer()
     asked: list[Asked] = field(default_factory=list)
-    at_once: int = 0
-    most_at_once: int = 0
+    hangs_up: int = 0
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _server: Any = None
     _down: bool = False
@@ -113,13 +115,10 @@ class UnixApp:
             raise ConnectionAbortedError
         with self._lock:
             self.asked.append(asked)
-            self.at_once += 1
-            self.most_at_once = max(self.most_at_once, self.at_once)
-        try:
-            answer = self.answer(asked)
-        finally:
-            with self._lock:
-                self.at_once -= 1
+            self.hangs_up -= 1
+            if self.hangs_up >= 0:
+                raise ConnectionAbortedError
+        answer = self.answer(asked)
         given = asked.header("if-none-match")
         if answer.status == 200 and given is not None and given == dict(answer.headers).get("ETag"):
             return Answer(status=304, headers=answer.headers)

@@ -1,0 +1,114 @@
+"""Reloads and upgrades behind nginx: whoever asks meanwhile is answered."""
+
+import itertools
+import os
+import signal
+import threading
+from collections import Counter
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx2 as httpx
+import pytest
+
+from tests.builders import KEY
+from tests.nginx_server import NGINX, Nginx, running_nginx
+from tests.servers import Service, eventually, running_service
+
+pytestmark = pytest.mark.skipif(NGINX is None, reason="nginx is not installed (Debian's package nginx)")
+
+# What the clients ask in turn. Each question to the catalog is a new one, so that no cache answers it.
+QUESTIONS = ("/livez", "/v1/models?{}", "/anthropic/v1/models?limit=1000&unique={}")
+
+
+@contextmanager
+def load(nginx: Nginx, clients: int = 6) -> Iterator["Counter[tuple[str, int | str]]"]:
+    """Clients that ask without a pause, half of them on a new connection each time.
+
+    Gives how often each (path, status or transport error) has come so far.
+    """
+    seen: Counter[tuple[str, int | str]] = Counter()
+    over = threading.Event()
+    number = itertools.count()
+    lock = threading.Lock()
+
+    def ask(place: int) -> None:
+        headers = {"x-api-key": KEY} | ({"connection": "close"} if place % 2 else {})
+        with httpx.Client(base_url=nginx.url, headers=headers, timeout=30) as client:
+            while not over.is_set():
+                for question in QUESTIONS:
+                    try:
+                        status: int | str = client.get(question.format(next(number))).status_code
+                    except httpx.TransportError as error:
+                        status = repr(error)
+                    with lock:
+                        seen[question.partition("?")[0], status] += 1
+
+    with ThreadPoolExecutor(clients) as pool:
+        running = [pool.submit(ask, place) for place in range(clients)]
+        try:
+            yield seen
+        finally:
+            over.set()
+    for client in running:
+        client.result()
+
+
+def answered(seen: "Counter[tuple[str, int | str]]") -> int:
+    return sum(dict(seen).values())
+
+
+def workers_of(master: int) -> set[int]:
+    try:
+        return {int(pid) for pid in Path(f"/proc/{master}/task/{master}/children").read_text().split()}
+    except FileNotFoundError:
+        return set()
+
+
+@pytest.fixture
+def service(tmp_path: Path) -> Iterator[tuple[Nginx, Service]]:
+    socket = tmp_path / "gunicorn.sock"
+    with (
+        running_service(tmp_path, "--pid", str(tmp_path / "pid"), socket=socket, WEB_CONCURRENCY="2") as service,
+        running_nginx(tmp_path / "nginx", socket) as nginx,
+    ):
+        yield nginx, service
+
+
+def test_a_reload_loses_no_request(service: tuple[Nginx, Service]) -> None:
+    nginx, gunicorn = service
+    master = gunicorn.process.pid
+    with load(nginx) as seen:
+        for _ in range(3):
+            before, count = workers_of(master), answered(seen)
+            gunicorn.process.send_signal(signal.SIGHUP)
+            eventually(lambda: len(workers_of(master)) == 2 and not workers_of(master) & before, 30)  # noqa: B023
+            eventually(lambda: answered(seen) > count + 100, 30)  # noqa: B023
+
+    assert {status for _, status in seen} == {200}, (seen, nginx.errors())
+
+
+def test_a_binary_upgrade_loses_no_request(service: tuple[Nginx, Service], tmp_path: Path) -> None:
+    nginx, gunicorn = service
+    pid_file, old = tmp_path / "pid", gunicorn.process
+    new = None
+    try:
+        with load(nginx) as seen:
+            old.send_signal(signal.SIGUSR2)
+            eventually(lambda: Path(f"{pid_file}.2").exists(), 30)
+            new = int(Path(f"{pid_file}.2").read_text())
+            eventually(lambda: len(workers_of(new)) == 2, 30)
+            # gunicorn heeds WINCH only as a daemon; TERM lets the old workers finish just as well.
+            old.send_signal(signal.SIGTERM)
+            assert old.wait(30) == 0
+            count = answered(seen)
+            eventually(lambda: answered(seen) > count + 100, 30)
+            eventually(lambda: pid_file.exists() and int(pid_file.read_text()) == new, 30)
+
+        assert {status for _, status in seen} == {200}, (seen, nginx.errors())
+    finally:
+        if new is not None:
+            os.kill(new, signal.SIGTERM)
+            eventually(lambda: not pid_file.exists() and not workers_of(new), 30)
