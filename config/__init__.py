@@ -111,7 +111,10 @@ class Settings:
         "Without it: `AWS_REGION`, `AWS_DEFAULT_REGION`, else us-east-1",
     )
     anthropic_prefix: str = _setting(
-        "ANTHROPIC_ROUTES_PREFIX", "/anthropic", prefix, "Path before the Anthropic dialect's routes"
+        "ANTHROPIC_ROUTES_PREFIX",
+        "/anthropic",
+        prefix,
+        "Path before the Anthropic dialect's routes; set but empty for none",
     )
     openai_prefix: str = _setting(
         "OPENAI_ROUTES_PREFIX",
