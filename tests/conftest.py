@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
+from hypothesis import HealthCheck, settings
 from moto import mock_aws
 from werkzeug.test import TestResponse
 
@@ -16,6 +17,10 @@ from app.catalog.current import Catalog
 from app.catalog.records import CatalogSnapshot
 from config import Settings
 from tests.builders import KEY, listing, model, snapshot
+
+# How quick an example is says something of the machine's load, nothing of the code.
+settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("untimed")
 
 # What a developer's shell may hold and a test must not see.
 OURS = (
