@@ -3,6 +3,7 @@
 import atexit
 import os
 import shutil
+import sys
 import tempfile
 
 from gunicorn.arbiter import Arbiter
@@ -10,14 +11,20 @@ from gunicorn.arbiter import Arbiter
 from app import logs
 from app.pinning import free_core, has_cpu_quota
 from app.worker import Worker
+from config import ConfigError, read_server_settings, read_settings
 
-bind = os.environ.get("BIND", "127.0.0.1:8000")
-workers = int(os.environ.get("WEB_CONCURRENCY") or len(os.sched_getaffinity(0)))
+try:
+    settings = read_server_settings(os.environ)
+    level = read_settings(os.environ).log_level
+except ConfigError as error:
+    sys.exit(f"Not started: {error}")
+
+bind = settings.bind
+workers = settings.workers or len(os.sched_getaffinity(0))
+threads = settings.threads
+loglevel = level
 worker_class = "app.worker.Worker"
-is_pinned = os.environ.get("WEB_PINNING", "true").strip().lower() not in ("false", "0", "no", "off")
 logger_class = "app.worker.Logger"
-loglevel = os.environ.get("LOG_LEVEL", "info")
-threads = int(os.environ.get("WEB_THREADS") or 4)
 preload_app = True
 # nginx keeps its connections open for a minute; the side that waits for requests must not be the first to close.
 keepalive = 75
@@ -66,7 +73,7 @@ def child_exit(server: Arbiter, worker: Worker) -> None:
 
 def pre_fork(server: Arbiter, worker: Worker) -> None:
     """Give the worker a core of its own, where there are enough and nobody else is promised a share of them."""
-    if is_pinned and not has_cpu_quota():
+    if settings.pinning and not has_cpu_quota():
         taken = [other.core for other in server.WORKERS.values()]
         worker.core = free_core(os.sched_getaffinity(0), taken, workers=server.num_workers)
 

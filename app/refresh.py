@@ -276,8 +276,9 @@ def _log_refresh(done: Refresh) -> None:
                 completed_rows=listing.completed_rows,
                 serving="what they said before, where they did",
             )
-    log.info(
-        "catalog_refreshed",
+    tell = log.info if done.listed else log.error
+    tell(
+        "catalog_refreshed" if done.listed else "catalog_not_refreshed",
         took_ms=done.took_ms,
         regions_listed=done.listed,
         regions_failed=done.failed,

@@ -5,7 +5,8 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Any
+from types import MappingProxyType
+from typing import Any, TypeVar
 
 ALL_REGIONS = "all"
 EVERY_ORIGIN = "*"
@@ -193,28 +194,63 @@ class Settings:
         return self.anthropic_prefix != self.openai_prefix
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServerSettings:
+    """What gunicorn.conf.py is told; gunicorn's other settings stand there."""
+
+    bind: str = _setting(
+        "BIND", "127.0.0.1:8000", text, "Where gunicorn listens: an address and port, or `unix:` and a path"
+    )
+    workers: int | None = _setting(
+        "WEB_CONCURRENCY", None, whole_number(1, 1024), "Worker processes; by default one a core"
+    )
+    threads: int = _setting("WEB_THREADS", 4, whole_number(1, 1024), "Threads a worker")
+    pinning: bool = _setting(
+        "WEB_PINNING", True, flag, "Keep each worker's serving threads to one core, where there is one for each"
+    )
+
+
+SettingsT = TypeVar("SettingsT", Settings, ServerSettings)
+
+
 def read_settings(environ: Mapping[str, str]) -> Settings:
-    """Read and check every setting.
+    """Read and check every setting of the application.
 
     Raises:
         ConfigError: the first setting whose value is not allowed.
     """
+    if environ.get("AWS_BEDROCK_REGIONS", "").strip():
+        return _read(Settings, environ)
+    elsewhere = next((name for name in ("AWS_REGION", "AWS_DEFAULT_REGION") if environ.get(name, "").strip()), None)
+    return _read(Settings, environ, {"regions": elsewhere} if elsewhere else {})
+
+
+def read_server_settings(environ: Mapping[str, str]) -> ServerSettings:
+    """Read and check what gunicorn is told.
+
+    Raises:
+        ConfigError: the first setting whose value is not allowed.
+    """
+    return _read(ServerSettings, environ)
+
+
+def _read(
+    kind: type[SettingsT], environ: Mapping[str, str], names: Mapping[str, str] = MappingProxyType({})
+) -> SettingsT:
+    """Read each setting under its own name, or the one that `names` has for its field."""
     values: dict[str, Any] = {}
-    for setting in fields(Settings):
-        name = setting.metadata["name"]
+    for setting in fields(kind):
+        name, parse = names.get(setting.name, setting.metadata["name"]), setting.metadata["parse"]
         value = environ.get(name)
-        if setting.name == "regions" and not (value or "").strip():
-            name = next((it for it in ("AWS_REGION", "AWS_DEFAULT_REGION") if environ.get(it, "").strip()), name)
-            value = environ.get(name)
         # An empty variable is one that is not set; but an empty prefix is a prefix.
-        if value is None or (not value.strip() and setting.metadata["parse"] is not prefix):
+        if value is None or (not value.strip() and parse is not prefix):
             continue
         try:
-            values[setting.name] = setting.metadata["parse"](value)
+            values[setting.name] = parse(value)
         except ValueError as error:
             shown = "(not shown)" if setting.metadata["secret"] else repr(value)
             raise ConfigError(f"{name}={shown} is not allowed; allowed: {error}") from None
-    return Settings(**values)
+    return kind(**values)
 
 
 def discovery_environ(settings: Settings, environ: Mapping[str, str]) -> dict[str, str]:

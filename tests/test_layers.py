@@ -1,13 +1,12 @@
 """The architecture: which module may know of which, and what holds for every route, also for those to come."""
 
 import ast
-import re
 import socket
 import subprocess
 import sys
 import threading
 from collections.abc import Iterator
-from dataclasses import fields
+from dataclasses import Field, fields
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +15,7 @@ from flask import Flask
 from werkzeug.test import TestResponse
 
 from app.catalog.records import CatalogSnapshot, CatalogState
-from config import Settings
+from config import ServerSettings, Settings
 from tests.builders import KEY, NOW, listing, model, snapshot
 from tests.conftest import MakeApp, client_of
 from tests.servers import PROJECT, service_environ
@@ -278,11 +277,19 @@ def test_no_answer_holds_the_key_that_was_sent(make_app: MakeApp) -> None:
         assert KEY not in answer.text and KEY not in str(answer.headers), path
 
 
-def test_every_setting_stands_in_the_readme() -> None:
+def test_every_setting_stands_in_the_readme_with_its_default_and_meaning() -> None:
     readme = (PROJECT / "README.md").read_text()
-    if "<!-- SETTINGS -->" in readme:
-        pytest.skip("README.md's table of settings is not written yet")
-    names = {setting.metadata["name"] for setting in fields(Settings)}
-    names |= set(re.findall(r"environ(?:\.get\(|\[)\"([A-Z_]+)\"", (PROJECT / "gunicorn.conf.py").read_text()))
 
-    assert {name for name in names if f"`{name}`" not in readme} == set()
+    missing = [row for row in map(readme_row, (*fields(Settings), *fields(ServerSettings))) if row not in readme]
+
+    assert missing == []
+
+
+def readme_row(setting: "Field[Any]") -> str:
+    default = setting.default
+    if isinstance(default, bool):
+        default = str(default).lower()
+    elif isinstance(default, tuple):
+        default = ",".join(default)
+    shown = f"`{default}`" if default not in ("", None) else ""
+    return f"| `{setting.metadata['name']}` | {shown} | {setting.metadata['meaning']} |"

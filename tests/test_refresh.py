@@ -396,7 +396,7 @@ def test_the_log_tells_of_a_failed_region_and_of_what_is_served_of_it(world: Wor
     told = {line["event"]: line for line in logs}
     assert told["region_failed"]["code"] == "ThrottlingException"
     assert told["region_failed"]["serving"] == f"its listing of {NOW.isoformat(timespec='seconds')}"
-    assert (told["catalog_refreshed"]["regions_listed"], told["catalog_refreshed"]["regions_failed"]) == (0, 1)
+    assert (told["catalog_not_refreshed"]["regions_listed"], told["catalog_not_refreshed"]["regions_failed"]) == (0, 1)
 
 
 def test_a_cursor_that_another_worker_gave_out_is_known_to_a_worker_that_has_not_followed_yet(

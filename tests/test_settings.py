@@ -1,12 +1,15 @@
 """The settings: each one's default, what it allows, and what a start with a bad one says."""
 
+import subprocess
+import sys
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from config import ConfigError, Settings, discovery_environ, read_settings
+from config import ConfigError, ServerSettings, Settings, discovery_environ, read_server_settings, read_settings
+from tests.servers import PROJECT, service_environ
 
 SETTINGS = {setting.metadata["name"]: setting for setting in fields(Settings)}
 
@@ -172,3 +175,21 @@ def test_the_discovery_child_gets_the_sdks_variables_and_no_key() -> None:
     assert child["AWS_PROFILE"] == "p"
     assert not {"API_KEYS", "API_KEYS_FILE"} & set(child)
     assert (read_settings(child).regions, read_settings(child).source) == (settings.regions, settings.source)
+
+
+def test_gunicorns_settings_are_checked_like_all_others() -> None:
+    assert read_server_settings({}) == ServerSettings()
+    assert read_server_settings({"WEB_THREADS": "8", "WEB_CONCURRENCY": ""}) == ServerSettings(threads=8)
+    with pytest.raises(ConfigError, match=r"^WEB_CONCURRENCY='two' is not allowed; allowed: a whole number from 1 to"):
+        read_server_settings({"WEB_CONCURRENCY": "two"})
+
+
+def test_gunicorn_does_not_start_with_a_bad_setting_and_names_it(tmp_path: Path) -> None:
+    environ = service_environ(tmp_path, WEB_THREADS="many")
+
+    command = [sys.executable, "-m", "gunicorn", "-c", "gunicorn.conf.py", "wsgi:app"]
+    ended = subprocess.run(command, cwd=PROJECT, env=environ, capture_output=True, text=True, timeout=60, check=False)
+
+    assert ended.returncode != 0
+    assert "Not started: WEB_THREADS='many' is not allowed; allowed: a whole number from 1 to 1024" in ended.stderr
+    assert "Traceback" not in ended.stderr
