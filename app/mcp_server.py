@@ -126,12 +126,17 @@ def make_server(settings: Settings) -> Server[Any]:
             raise MCPError(code=INVALID_PARAMS, message=f"Unknown tool: {params.name[:NAME_SHOWN_AT_MOST]}")
         return _call(tool, params.arguments or {})
 
+    def input_schema(name: str) -> dict[str, Any] | None:
+        return tools[name].told.input_schema if name in tools else None
+
     return Server(
         NAME,
         version=__version__,
         title="Bedrock model catalog",
         instructions=INSTRUCTIONS,
         cache_hints={"tools/list": TOOLS_HINT, "server/discover": TOOLS_HINT},
+        # Else the SDK lists all tools for every call, to look whether an argument is to stand in a header, too.
+        get_tool_input_schema=input_schema,
         on_list_tools=list_tools,
         on_call_tool=call_tool,
     )

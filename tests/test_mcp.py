@@ -148,6 +148,16 @@ def test_a_schema_stands_alone_and_is_closed(client: FlaskClient, name: str, whi
     assert all(re.fullmatch(r"[a-zA-Z0-9_.-]{1,64}", argument) for argument in schema["properties"])
 
 
+@pytest.mark.parametrize("name", TOOLS)
+def test_an_answer_is_told_to_have_every_key_and_each_a_type_that_any_provider_reads(
+    client: FlaskClient, name: str
+) -> None:
+    schema = tools(client)[name]["outputSchema"]
+
+    assert all(part["required"] == list(part["properties"]) for part in objects_of(schema))
+    assert '"type": [' not in json.dumps(schema)
+
+
 def test_the_list_takes_the_arguments_of_its_route(client: FlaskClient) -> None:
     schema = tools(client)["anthropic_model_list"]["inputSchema"]
 
