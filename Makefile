@@ -2,6 +2,7 @@
 # make test  runs every test
 # make chaos breaks things at random for some minutes (CHAOS_SEED= repeats a run)
 # make mcp-conformance runs the official MCP conformance suite and inspector (needs npm)
+# make soak holds a thousand clients for five minutes (MINUTES= changes it); it needs nginx
 # make check is what .ci/run runs: the linter, the types, the tests
 
 PYTHON ?= python3
@@ -17,7 +18,7 @@ CATALOG_DIR ?= var/$(CATALOG_SOURCE)
 comma := ,
 KEY = $(firstword $(subst $(comma), ,$(API_KEYS)))
 
-.PHONY: run test chaos check requirements setup mcp-conformance
+.PHONY: run test chaos soak check requirements setup mcp-conformance
 
 $(VENV)/ready: requirements.txt requirements-dev.txt
 	$(PYTHON) -m venv $(VENV)
@@ -40,6 +41,9 @@ test: setup
 
 chaos: setup
 	CHAOS_SCALE=10 $(BIN)/python -m pytest tests/chaos --timeout=400
+
+soak: setup
+	$(BIN)/python -m benchmarks.soak --minutes $(or $(MINUTES),5)
 
 check: setup
 	$(BIN)/ruff check .

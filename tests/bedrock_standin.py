@@ -99,13 +99,11 @@ class Region:
 
 
 def sample_region(name: str, models: int = 5) -> Region:
-    """Models that every region has, one that it has alone, and a profile of each kind."""
+    """Models that every region has, each with its profile, and one that it has alone and on demand."""
     common = [model_row(f"maker.common-{number}-v1:0") for number in range(models - 1)]
-    own = model_row(f"maker.only-{name}-v1:0", inferenceTypesSupported=["INFERENCE_PROFILE"])
     return Region(
-        models=[*common, own],
-        profiles=[profile_row(f"{name[:2]}.{own['modelId']}", own["modelId"])]
-        + [profile_row(f"global.{row['modelId']}", row["modelId"]) for row in common],
+        models=[*common, model_row(f"maker.only-{name}-v1:0")],
+        profiles=[profile_row(f"global.{row['modelId']}", row["modelId"]) for row in common],
     )
 
 

@@ -134,6 +134,14 @@ def test_a_child_that_does_not_end_is_ended_at_the_deadline(way: str) -> None:
     assert time.monotonic() - began < IMPATIENT.refresh_timeout_s + 1
 
 
+def test_what_the_child_started_ends_with_it(tmp_path: Path) -> None:
+    told = tmp_path / "pid"
+    run(f"if os.fork() == 0: open({str(told)!r}, 'w').write(str(os.getpid()))\ntime.sleep(60)", IMPATIENT)
+    grandchild = int(told.read_text())
+
+    eventually(lambda: not is_running(grandchild))
+
+
 def test_a_service_that_stops_does_not_wait_for_the_child() -> None:
     visits = run("out.write(regions); out.flush(); time.sleep(60)", stopping=lambda: True)
 
