@@ -265,7 +265,7 @@ def test_who_pages_while_the_catalog_changes_sees_what_stays_exactly_once(
 
 def test_faults_in_any_order_lose_no_model(tmp_path: Path, chance: random.Random, note: Note) -> None:
     names = [EAST, "us-west-2", "eu-west-1", "eu-north-1"]
-    settings: dict[str, Any] = {"CATALOG_REFRESH_SECONDS": "1", "CATALOG_REFRESH_TIMEOUT_SECONDS": "2"}
+    settings: dict[str, Any] = {"CATALOG_REFRESH_SECONDS": "1", "CATALOG_REFRESH_TIMEOUT_SECONDS": "4"}
     faults, slowest = 0, 0
     with BedrockStandin(names) as standin:
         there = standin.model_ids()
