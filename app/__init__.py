@@ -23,7 +23,7 @@ def create_app(settings: "Settings", *, catalog: "Catalog | None" = None) -> "Fl
     from flask import Flask
 
     from app import auth, cli, cors, errors, front, logs, observe
-    from app.blueprints import anthropic, health, metrics, openai, search
+    from app.blueprints import anthropic, health, mcp, metrics, openai, search
     from app.catalog.current import Catalog
     from app.discovery_process import discover
     from app.refresh import Refresher, utc_now
@@ -66,9 +66,6 @@ def create_app(settings: "Settings", *, catalog: "Catalog | None" = None) -> "Fl
             prefix=settings.anthropic_prefix,
         )
     if settings.mcp_enabled:
-        # Half of a worker's memory, which who serves no agents does not pay.
-        from app.blueprints import mcp
-
         mcp.init_app(app)
     front.init_app(app)
     return app

@@ -122,10 +122,11 @@ def run_python(code: str, folder: Path) -> str:
     ).stdout
 
 
-def test_a_serving_process_does_not_carry_boto3_nor_a_discovery_child_flask(tmp_path: Path) -> None:
-    loaded = "import sys, {}; print(sorted({{'boto3', 'botocore', 'flask', 'marshmallow', 'rich'}} & set(sys.modules)))"
+def test_a_serving_process_carries_neither_boto3_nor_the_mcp_sdk_and_a_discovery_child_no_flask(tmp_path: Path) -> None:
+    heavy = {"boto3", "botocore", "mcp", "flask", "marshmallow", "rich"}
+    loaded = "import sys, {}; print(sorted(%r & set(sys.modules)))".replace("%r", f"set({sorted(heavy)})")
 
-    assert not {"boto3", "botocore"} & set(ast.literal_eval(run_python(loaded.format("wsgi"), tmp_path)))
+    assert not {"boto3", "botocore", "mcp"} & set(ast.literal_eval(run_python(loaded.format("wsgi"), tmp_path)))
     assert ast.literal_eval(run_python(loaded.format("app.discovery"), tmp_path)) == []
 
 

@@ -1,15 +1,12 @@
 """The Model Context Protocol: one POST endpoint, JSON answers, no sessions."""
 
 import re
-from typing import Any
 
 from flask import Blueprint, Flask, Response, current_app, request
 from flask.typing import ResponseReturnValue
-from mcp.server.lowlevel.server import Server
 
 from app.blueprints import current_settings
 from app.errors import MCP_PATH, OriginNotAllowed
-from app.mcp_server import check_message, exchange, make_server
 from config import EVERY_ORIGIN
 
 bp = Blueprint("mcp", __name__)
@@ -19,7 +16,6 @@ LOCAL_ORIGIN = re.compile(r"https?://(localhost|127\.0\.0\.1|\[::1\])(:\d+)?", r
 
 
 def init_app(app: Flask) -> None:
-    app.extensions["mcp"] = make_server(app.extensions["settings"])
     app.register_blueprint(bp)
 
 
@@ -27,9 +23,13 @@ def init_app(app: Flask) -> None:
 def post_message() -> ResponseReturnValue:
     check_origin(request.headers.get("Origin"))
     body = request.get_data(cache=False)
+    # The SDK's import takes over a second and half of a worker's memory: a worker has it from its first message on.
+    from app.mcp_server import check_message, exchange, make_server
+
     check_message(body)
-    server: Server[Any] = current_app.extensions["mcp"]
-    answer = exchange(server, request.headers, body)
+    if "mcp" not in current_app.extensions:
+        current_app.extensions["mcp"] = make_server(current_settings())
+    answer = exchange(current_app.extensions["mcp"], request.headers, body)
     response = Response(answer.body, status=answer.status, mimetype="application/json")
     if not answer.body:
         del response.headers["Content-Type"]
