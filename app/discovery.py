@@ -33,6 +33,7 @@ CONNECT_TIMEOUT_S = 5
 READ_TIMEOUT_S = 15
 ATTEMPTS = 3
 PROFILES_A_PAGE = 1000
+NICENESS = 10
 
 
 class MalformedAnswer(Exception):
@@ -235,6 +236,8 @@ def _as_it_is(visit: RegionListing | RegionFailure) -> RegionListing | RegionFai
 
 def main() -> None:
     end_with_parent()
+    # Clients wait for the workers; nobody waits for this.
+    os.nice(NICENESS)
     settings = read_settings(os.environ)
     if settings.source == "aws":
         load_trust_once()
