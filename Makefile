@@ -64,3 +64,8 @@ requirements: setup
 	$(BIN)/pip install --quiet pip-tools
 	$(BIN)/pip-compile --quiet --strip-extras --no-header --no-emit-index-url --no-emit-find-links requirements.in
 	$(BIN)/pip-compile --quiet --strip-extras --no-header --no-emit-index-url --no-emit-find-links requirements-dev.in
+
+# Each shows one table and writes JSON to benchmarks/results; see benchmarks/README.md.
+.PHONY: bench bench-start bench-growth
+bench bench-start bench-growth: setup
+	$(BIN)/python -m benchmarks.$(subst -,_,$@)

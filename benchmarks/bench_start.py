@@ -1,0 +1,142 @@
+"""`make bench-start`: from the start to the first list, the memory of a serving worker, and refreshes beside serving.
+
+31 regions at 150 ms a call stand in for AWS on this host; they run at the lowest priority, since the real ones cost
+this host nothing.
+"""
+
+import argparse
+import re
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx2 as httpx
+from rich.console import Console
+from rich.table import Table
+
+from benchmarks.bench import LIST, write_json
+from benchmarks.load import NotComparable, Sample, Target, burst, children, median, resident_kib
+from benchmarks.servers import AUTH, START_TIMEOUT_S, service
+from tests.servers import PROJECT, free_port, service_environ
+
+REGIONS = 31
+LATENCY_MS = 150
+EMPTY, FULL = "empty store", "full store"
+QUIET, REFRESHING = "quiet", "refreshes back to back"
+# Aims: seconds to the first list, and how much the 99th percentile may grow.
+AIM_S = {EMPTY: 2.5, FULL: 1.0}
+AIM_GROWTH = 2.0
+
+
+@contextmanager
+def standin() -> Iterator[dict[str, str]]:
+    """Bedrock's control plane in a process of its own; what a service needs to find it."""
+    options = ("--regions", str(REGIONS), "--latency-ms", str(LATENCY_MS))
+    command = ["nice", "-n", "19", sys.executable, "-m", "tests.bedrock_standin", *options]
+    with subprocess.Popen(command, cwd=PROJECT, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        try:
+            lines = [process.stdout.readline() for _ in range(5)]
+            yield dict(line.removeprefix("export ").strip().split("=", 1) for line in lines)
+        finally:
+            process.terminate()
+
+
+def first_list(folder: Path, environ: dict[str, str]) -> tuple[float, float]:
+    """Seconds from the start of gunicorn to its first list, and the worker's memory in MiB then."""
+    port = free_port()
+    settings = environ | {"BIND": f"127.0.0.1:{port}", "WEB_CONCURRENCY": "1"}
+    began = time.monotonic()
+    with (folder / "start.log").open("ab") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "gunicorn", "-c", "gunicorn.conf.py", "wsgi:app"],
+            cwd=PROJECT,
+            env=service_environ(folder, **settings),
+            stdout=log,
+            stderr=log,
+        )
+    try:
+        with httpx.Client(base_url=f"http://127.0.0.1:{port}", headers=AUTH) as client:
+            while time.monotonic() - began < START_TIMEOUT_S:
+                try:
+                    answer = client.get(LIST)
+                    if answer.status_code == 200 and answer.json()["data"]:
+                        took_s = time.monotonic() - began
+                        return took_s, sum(map(resident_kib, children(process.pid))) / 1024
+                except httpx.TransportError:
+                    pass
+                time.sleep(0.005)
+        raise NotComparable(f"no list within {START_TIMEOUT_S} s:\n{(folder / 'start.log').read_text()[-2000:]}")
+    finally:
+        process.terminate()
+        process.wait(30)
+
+
+def loaded(folder: Path, environ: dict[str, str], refresh_s: int, seconds: int) -> tuple[Sample, int]:
+    """The load on a worker that refreshes at an interval, and how many refreshes it made meanwhile."""
+    with service(folder, LIST, **environ, CATALOG_REFRESH_SECONDS=str(refresh_s)) as (url, master):
+        pids = children(master.pid)
+        log = folder / "service.log"
+        before = len(re.findall("catalog_refreshed", log.read_text()))
+        target = Target(url=url + LIST, headers=AUTH, status=200, pids=pids)
+        sample = burst(target, seconds=seconds)
+        return sample, len(re.findall("catalog_refreshed", log.read_text())) - before
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--seconds", type=int, default=4, help="of load in a round")
+    options = parser.parse_args()
+    console = Console(width=None if sys.stdout.isatty() else 140)
+    starts: dict[str, list[tuple[float, float]]] = {EMPTY: [], FULL: []}
+    loads: dict[str, list[tuple[Sample, int]]] = {QUIET: [], REFRESHING: []}
+    try:
+        with standin() as environ, tempfile.TemporaryDirectory() as base, console.status("starting") as status:
+            for number in range(options.rounds):
+                folder = Path(base, str(number))
+                folder.mkdir()
+                for name in (EMPTY, FULL):
+                    status.update(f"start with an {name}, round {number + 1}")
+                    starts[name].append(first_list(folder, environ))
+                turn = [(QUIET, 86_400), (REFRESHING, 1)]
+                for name, refresh_s in turn if number % 2 else reversed(turn):
+                    status.update(f"{name}, round {number + 1}")
+                    loads[name].append(loaded(folder, environ, refresh_s, options.seconds))
+    except NotComparable as reason:
+        print(f"No figures: {reason}", file=sys.stderr)
+        return 1
+    _show(console, starts, loads)
+    return 0
+
+
+def _show(
+    console: Console, starts: dict[str, list[tuple[float, float]]], loads: dict[str, list[tuple[Sample, int]]]
+) -> None:
+    title = f"{REGIONS} regions at {LATENCY_MS} ms a call, one worker, medians of {len(starts[EMPTY])} rounds"
+    made = Table("what", "seconds to the first list", "aim", "MiB of the serving worker", title=title)
+    result: dict[str, object] = {}
+    for name, found in starts.items():
+        took_s, mib = median([it[0] for it in found]), median([it[1] for it in found])
+        made.add_row(f"start, {name}", f"{took_s:.2f}", f"{AIM_S[name]:.1f}", f"{mib:.0f}")
+        result[name] = {"seconds": took_s, "memory_mib": mib, "aim_s": AIM_S[name]}
+    console.print(made)
+    made = Table("worker", "p50 ms", "p99 ms", "req/s", "refreshes", "MiB", title="8 connections, list of 20")
+    for name, samples in loads.items():
+        p50, p99, rps = (median([getattr(it, key) for it, _ in samples]) for key in ("p50_us", "p99_us", "rps"))
+        refreshes, mib = sum(number for _, number in samples), max(it.memory_kib for it, _ in samples) / 1024
+        made.add_row(name, f"{p50 / 1000:.2f}", f"{p99 / 1000:.2f}", f"{rps:,.0f}", str(refreshes), f"{mib:.0f}")
+        result[name] = {"p50_us": p50, "p99_us": p99, "rps": rps, "refreshes": refreshes, "memory_mib": mib}
+    console.print(made)
+    pairs = zip(loads[REFRESHING], loads[QUIET], strict=True)
+    growth = median([busy.p99_us / quiet.p99_us for (busy, _), (quiet, _) in pairs])
+    console.print(f"The 99th percentile grows {growth:.1f} times beside refreshes; aim: under {AIM_GROWTH:.0f} times.")
+    console.print(f"Written to {write_json('start', result | {'p99_growth': growth})}")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
