@@ -3,11 +3,15 @@
 import itertools
 import os
 import signal
+import socket
+import subprocess
+import sys
 import threading
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import httpx2 as httpx
@@ -15,10 +19,18 @@ import pytest
 
 from tests.builders import KEY
 from tests.nginx_server import NGINX, Nginx, running_nginx
-from tests.servers import Service, eventually, running_service
+from tests.servers import GUNICORN, PROJECT, Service, eventually, running_service, service_environ
 
 pytestmark = pytest.mark.skipif(NGINX is None, reason="nginx is not installed (Debian's package nginx)")
 
+COMMAND = (GUNICORN, "-c", "gunicorn.conf.py", "wsgi:app")
+# What systemd does between the fork and the service, for one socket whose descriptor is the first argument.
+ACTIVATE = """
+import os, sys
+os.dup2(int(sys.argv[1]), 3)
+os.environ.update(LISTEN_PID=str(os.getpid()), LISTEN_FDS="1")
+os.execv(sys.argv[2], sys.argv[2:])
+"""
 # What the clients ask in turn. Each question to the catalog is a new one, so that no cache answers it.
 QUESTIONS = ("/livez", "/v1/models?{}", "/anthropic/v1/models?limit=1000&unique={}")
 
@@ -36,7 +48,7 @@ def load(nginx: Nginx, clients: int = 6) -> Iterator["Counter[tuple[str, int | s
 
     def ask(place: int) -> None:
         headers = {"x-api-key": KEY} | ({"connection": "close"} if place % 2 else {})
-        with httpx.Client(base_url=nginx.url, headers=headers, timeout=30) as client:
+        with httpx.Client(base_url=nginx.url, headers=headers, timeout=60) as client:
             while not over.is_set():
                 for question in QUESTIONS:
                     try:
@@ -67,12 +79,51 @@ def workers_of(master: int) -> set[int]:
         return set()
 
 
+@dataclass
+class Activated:
+    """gunicorn as systemd starts it: the socket is descriptor 3."""
+
+    folder: Path
+    held: socket.socket
+    process: "subprocess.Popen[bytes] | None" = None
+
+    def start(self) -> None:
+        with (self.folder / "service.log").open("ab") as log:
+            self.process = subprocess.Popen(
+                [sys.executable, "-c", ACTIVATE, str(self.held.fileno()), *COMMAND],
+                cwd=PROJECT,
+                env=service_environ(self.folder, WEB_CONCURRENCY="2"),
+                pass_fds=[self.held.fileno()],
+                stdout=log,
+                stderr=log,
+            )
+
+    def stop(self) -> None:
+        assert self.process is not None
+        self.process.terminate()
+        assert self.process.wait(30) == 0
+
+    def restart(self) -> None:
+        self.stop()
+        self.start()
+
+
+@contextmanager
+def activated(folder: Path, held: socket.socket) -> Iterator[Activated]:
+    service = Activated(folder, held)
+    service.start()
+    try:
+        yield service
+    finally:
+        service.stop()
+
+
 @pytest.fixture
 def service(tmp_path: Path) -> Iterator[tuple[Nginx, Service]]:
-    socket = tmp_path / "gunicorn.sock"
+    where = tmp_path / "gunicorn.sock"
     with (
-        running_service(tmp_path, "--pid", str(tmp_path / "pid"), socket=socket, WEB_CONCURRENCY="2") as service,
-        running_nginx(tmp_path / "nginx", socket) as nginx,
+        running_service(tmp_path, "--pid", str(tmp_path / "pid"), socket=where, WEB_CONCURRENCY="2") as service,
+        running_nginx(tmp_path / "nginx", where) as nginx,
     ):
         yield nginx, service
 
@@ -112,3 +163,21 @@ def test_a_binary_upgrade_loses_no_request(service: tuple[Nginx, Service], tmp_p
         if new is not None:
             os.kill(new, signal.SIGTERM)
             eventually(lambda: not pid_file.exists() and not workers_of(new), 30)
+
+
+def test_a_restart_under_systemds_socket_loses_no_request(tmp_path: Path) -> None:
+    where = tmp_path / "gunicorn.sock"
+    # A start takes seconds, or many on a machine that is busy.
+    patient = {"proxy.conf": {"proxy_read_timeout 10s": "proxy_read_timeout 60s"}}
+    with socket.socket(socket.AF_UNIX) as held, running_nginx(tmp_path / "nginx", where, changes=patient) as nginx:
+        held.bind(str(where))
+        held.listen(2048)
+        with activated(tmp_path, held) as gunicorn:
+            eventually(lambda: nginx.get("/readyz").status_code == 200, 30)
+            with load(nginx) as seen:
+                eventually(lambda: answered(seen) > 50, 30)
+                gunicorn.restart()
+                count = answered(seen)
+                eventually(lambda: answered(seen) > count + 50, 60)
+
+    assert {status for _, status in seen} == {200}, (seen, nginx.errors())

@@ -1,0 +1,107 @@
+"""What an operator deploys beside nginx: systemd's units, the container, the settings' example."""
+
+import re
+import shutil
+import subprocess
+import sys
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from config import ServerSettings, Settings
+from tests.builders import KEY
+from tests.nginx_server import SHIPPED, SOCKET
+from tests.servers import PROJECT, service_environ
+
+UNITS = PROJECT / "config" / "systemd"
+CONTAINERFILE = (PROJECT / "config" / "Containerfile").read_text()
+EXAMPLE = (PROJECT / "config" / ".env.example").read_text()
+SETTINGS = (*fields(Settings), *fields(ServerSettings))
+# systemd's own measure, ten times the figure that it shows: 0 is no exposure, 100 is all of it.
+EXPOSURE_AT_MOST = 20
+
+needs_systemd = pytest.mark.skipif(
+    shutil.which("systemd-analyze") is None, reason="systemd-analyze is not installed (Debian's package systemd)"
+)
+
+
+def as_text(default: Any) -> str:
+    """A setting's default as the environment has it."""
+    if default is None:
+        return ""
+    if isinstance(default, tuple):
+        return ",".join(default)
+    return str(default).lower() if isinstance(default, bool) else str(default)
+
+
+def test_the_example_lists_every_setting_with_its_default() -> None:
+    listed = dict(re.findall(r"^#([A-Z_]+)=(.*)$", EXAMPLE, re.MULTILINE))
+
+    assert listed == {setting.metadata["name"]: as_text(setting.default) for setting in SETTINGS}
+    assert not re.search(r"^[^#\n]", EXAMPLE, re.MULTILINE), "a line that is no comment would set something"
+
+
+def test_the_example_says_of_every_setting_what_the_service_says() -> None:
+    said = " ".join(EXAMPLE.replace("\n# ", " ").split())
+
+    assert [it.metadata["name"] for it in SETTINGS if it.metadata["meaning"].replace("`", "") not in said] == []
+
+
+@pytest.fixture
+def units(tmp_path: Path) -> list[str]:
+    """The units as they would be on a machine whose project is this one."""
+    for unit in UNITS.iterdir():
+        text = unit.read_text().replace("/opt/bedrock-model-catalog", str(PROJECT))
+        (tmp_path / unit.name).write_text(text)
+    return sorted(str(unit) for unit in tmp_path.iterdir())
+
+
+@needs_systemd
+def test_systemd_finds_nothing_wrong_with_the_units(units: list[str]) -> None:
+    found = subprocess.run(["systemd-analyze", "verify", *units], capture_output=True, text=True)
+
+    assert len(units) == 2
+    # Of other units, which these need, a machine may have none.
+    assert [line for line in found.stderr.splitlines() if "bedrock-model-catalog" in line] == []
+
+
+@needs_systemd
+def test_the_service_is_exposed_to_little(units: list[str]) -> None:
+    (service,) = [unit for unit in units if unit.endswith(".service")]
+    arguments = ["security", "--offline=true", f"--threshold={EXPOSURE_AT_MOST}", service]
+    found = subprocess.run(["systemd-analyze", "--no-pager", *arguments], capture_output=True, text=True)
+
+    assert found.returncode == 0, found.stdout[-300:] + found.stderr
+
+
+def test_nginx_asks_on_the_socket_that_systemd_holds() -> None:
+    assert f"ListenStream={SOCKET}\n" in (UNITS / "bedrock-model-catalog.socket").read_text()
+    assert f"unix:{SOCKET}" in (SHIPPED / "site.conf").read_text()
+
+
+def test_the_container_has_all_that_the_service_needs(tmp_path: Path) -> None:
+    copied = [line.split()[1:] for line in CONTAINERFILE.splitlines() if line.startswith("COPY ") and "--" not in line]
+    for *sources, target in copied:
+        for source in sources:
+            place = tmp_path / (Path(target) / source if target.endswith("/") else target)
+            place.parent.mkdir(parents=True, exist_ok=True)
+            (shutil.copytree if (PROJECT / source).is_dir() else shutil.copy)(PROJECT / source, place)
+
+    checked = subprocess.run(
+        [str(Path(sys.executable).with_name("gunicorn")), "--check-config", "-c", "gunicorn.conf.py", "wsgi:app"],
+        cwd=tmp_path,
+        env=service_environ(tmp_path, API_KEYS=KEY, PYTHONSAFEPATH="1"),
+        capture_output=True,
+        text=True,
+    )
+
+    assert checked.returncode == 0, checked.stderr
+
+
+def test_the_container_sets_nothing_that_is_no_setting() -> None:
+    known = {setting.metadata["name"] for setting in SETTINGS}
+
+    set_there = set(re.findall(r"\b([A-Z_]+)=", CONTAINERFILE.partition("\nENV ")[2].partition("\nUSER")[0]))
+    assert set_there - known == {"PATH", "PYTHONDONTWRITEBYTECODE"}
