@@ -4,6 +4,7 @@ import json
 import re
 import subprocess
 import sys
+from io import BytesIO
 from typing import Any
 
 import jsonschema  # type: ignore[import-untyped]
@@ -15,6 +16,7 @@ from werkzeug.test import TestResponse
 from app import __version__
 from app.blueprints import anthropic
 from app.catalog.records import INFERENCE_PROFILE
+from app.errors import BODY_BYTES_AT_MOST
 from tests.builders import day, listing, model, numbered, profile, snapshot
 from tests.conftest import MakeApp, client_of, json_of
 from tests.servers import PROJECT
@@ -407,6 +409,20 @@ def test_a_body_too_large_is_told_in_json_rpc(client: FlaskClient) -> None:
     response = post(client, b" " * (2 << 20))
 
     assert (response.status_code, json_of(response)["id"]) == (413, None)
+
+
+@pytest.mark.parametrize(("padding", "status"), [(1000, 200), (BODY_BYTES_AT_MOST, 413)])
+def test_a_body_of_no_told_length_is_read_whole_or_refused(client: FlaskClient, padding: int, status: int) -> None:
+    body = b'{"jsonrpc": "2.0", "id": 1, "method": "ping"}' + b" " * padding
+    response = client.post(
+        "/mcp",
+        input_stream=BytesIO(body),
+        content_type="application/json",
+        headers={"Transfer-Encoding": "chunked"},
+        environ_overrides={"wsgi.input_terminated": True},
+    )
+
+    assert (response.status_code, json_of(response)["jsonrpc"]) == (status, "2.0")
 
 
 def test_every_answer_carries_its_request_id(client: FlaskClient) -> None:

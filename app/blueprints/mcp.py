@@ -6,7 +6,7 @@ from flask import Blueprint, Flask, Response, current_app, request
 from flask.typing import ResponseReturnValue
 
 from app.blueprints import current_settings
-from app.errors import MCP_PATH, OriginNotAllowed
+from app.errors import BODY_BYTES_AT_MOST, MCP_PATH, OriginNotAllowed, RequestTooLarge
 from config import EVERY_ORIGIN
 
 bp = Blueprint("mcp", __name__)
@@ -23,6 +23,9 @@ def init_app(app: Flask) -> None:
 def post_message() -> ResponseReturnValue:
     check_origin(request.headers.get("Origin"))
     body = request.get_data(cache=False)
+    if request.content_length is None and len(body) >= BODY_BYTES_AT_MOST:
+        # werkzeug cuts a body whose length was not told at the limit, without a word.
+        raise RequestTooLarge
     # The SDK's import takes over a second and half of a worker's memory: a worker has it from its first message on.
     from app.mcp_server import check_message, exchange, make_server
 
