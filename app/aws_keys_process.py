@@ -12,7 +12,8 @@ from config import Settings, discovery_environ
 
 COMMAND = (sys.executable, "-m", "app.aws_keys", END_WITH_PARENT)
 CHILD = "the child that reads keys"
-TIMEOUT_S = 10.0
+# A worker answers nobody before its first reading, and nginx waits 10 s for an answer.
+TIMEOUT_S = 8.0
 # AWS's own limits are 8 KiB for a parameter and 64 KiB for a secret.
 BYTES_AT_MOST = 1 << 20
 NOT_HEARD_OF = f"{CHILD} ended without a word on it"

@@ -96,7 +96,7 @@ def parse_key(entry: str) -> Key:
     Raises:
         BadKeys: the entry is none of the forms.
     """
-    name, colon, secret = entry.partition(":")
+    name, colon, secret = (part.strip() for part in entry.partition(":"))
     if not colon or name == DIGEST:
         name, secret = "", entry
     elif not NAME.fullmatch(name) or name.lower() == DIGEST:

@@ -48,6 +48,7 @@ def key(text: str, name: str | None = None) -> Key:
         ("s3cret", key("s3cret")),
         ("ci:s3cret", key("s3cret", "ci")),
         ("ci:s3:cret", key("s3:cret", "ci")),
+        ("ci : s3cret", key("s3cret", "ci")),
         (f"sha256:{HEX}", key("s3cret")),
         (f"sha256:{HEX.upper()}", key("s3cret")),
         (f"ci:sha256:{HEX}", key("s3cret", "ci")),
