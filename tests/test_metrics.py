@@ -1,6 +1,7 @@
 """What /metrics tells, in one process and added up over four workers."""
 
 import collections
+import json
 import os
 import signal
 from concurrent.futures import ThreadPoolExecutor
@@ -11,8 +12,9 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from app.catalog.records import RegionFailure
-from tests.builders import NOW, listing, model, snapshot
+from tests.builders import KEY, NOW, listing, model, snapshot
 from tests.conftest import MakeApp, client_of
+from tests.nginx_server import NGINX, running_nginx
 from tests.servers import Service, eventually, running_service
 
 PATHS = ("/anthropic/v1/models", "/v1/models", "/anthropic/v1/models/unknown", "/nowhere", "/livez")
@@ -158,3 +160,26 @@ def test_the_folder_of_the_counts_is_gone_after_the_service(tmp_path: Path) -> N
 def _worker_pids(service: Service) -> list[int]:
     children = Path(f"/proc/{service.process.pid}/task/{service.process.pid}/children").read_text()
     return [int(pid) for pid in children.split()]
+
+
+@pytest.mark.skipif(NGINX is None, reason="needs nginx")
+def test_a_request_is_followed_by_its_id_from_nginx_to_the_service_and_counted(tmp_path: Path) -> None:
+    route, path = "/anthropic/v1/models/<path:model_id>", "/anthropic/v1/models/no-such-model"
+    socket = tmp_path / "gunicorn.sock"
+    keys = f"test:{KEY},prometheus:scrape-key"
+    with (
+        running_service(tmp_path, socket=socket, API_KEYS=keys) as service,
+        running_nginx(tmp_path / "nginx", socket) as nginx,
+    ):
+        before = counts(samples(nginx.get("/metrics", "scrape-key").text)).get((route, "GET", "404"), 0)
+        request_id = nginx.get(path).headers["request-id"]
+        after = counts(samples(nginx.get("/metrics", "scrape-key").text))
+
+        outside = nginx.logged(request_id)
+        inside = [line for line in map(json.loads, service.log().splitlines()) if line.get("request_id") == request_id]
+
+    assert (outside["path"], outside["status"], outside["client"]) == (path, 404, "127.0.0.1")
+    assert [(line["route"], line["status"], line["client"], line["key"]) for line in inside] == [
+        (route, 404, "127.0.0.1", "test")
+    ]
+    assert after[route, "GET", "404"] == before + 1
