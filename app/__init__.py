@@ -23,7 +23,7 @@ def create_app(settings: "Settings", *, catalog: "Catalog | None" = None) -> "Fl
     from flask import Flask
 
     from app import auth, cli, cors, errors, front, logs, observe
-    from app.blueprints import anthropic, health, mcp, metrics, openai, search
+    from app.blueprints import anthropic, docs, health, mcp, metrics, openai, search
     from app.catalog.current import Catalog
     from app.discovery_process import discover
     from app.refresh import Refresher, utc_now
@@ -55,6 +55,7 @@ def create_app(settings: "Settings", *, catalog: "Catalog | None" = None) -> "Fl
         _announce_demo()
     app.register_blueprint(health.bp)
     app.register_blueprint(metrics.bp)
+    docs.init_app(app)
     app.register_blueprint(search.bp)
     app.register_blueprint(openai.bp, url_prefix=settings.openai_prefix or None)
     if settings.serves_anthropic:

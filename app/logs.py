@@ -50,7 +50,7 @@ def configure(log_format: str, level: str) -> None:
 
     Args:
         log_format: one of FORMATS.
-        level: one of LEVELS, the least that is logged.
+        level: one of LEVELS, the least that the service logs; libraries only speak up from `warning` on, or in `debug`.
     """
     structlog.configure(
         processors=[structlog.stdlib.filter_by_level, *SHARED, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
@@ -64,7 +64,9 @@ def configure(log_format: str, level: str) -> None:
     handler = _StandardError()
     handler.setFormatter(formatter(log_format))
     root.addHandler(handler)
-    root.setLevel(level.upper())
+    logging.getLogger("app").setLevel(level.upper())
+    # Libraries tell of every request that they make at the level info.
+    root.setLevel(max(logging.WARNING, logging.getLevelName(level.upper())) if level != "debug" else logging.DEBUG)
 
 
 def formatter(log_format: str) -> logging.Formatter:

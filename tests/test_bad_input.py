@@ -69,7 +69,9 @@ def check(answer: Answer, *, is_head: bool = False) -> None:
 
 
 def check_envelope(said: Any, request_id: str) -> None:
-    if "type" in said:
+    if "jsonrpc" in said:
+        assert set(said) == {"jsonrpc", "id", "error"} and said["error"]["data"]["request_id"] == request_id
+    elif "type" in said:
         assert said["type"] == "error" and said["request_id"] == request_id
         assert set(said["error"]) == {"type", "message"}
     else:

@@ -7,7 +7,7 @@ import sys
 from io import BytesIO
 from typing import Any
 
-import jsonschema  # type: ignore[import-untyped]
+import jsonschema
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient

@@ -6,18 +6,18 @@ from flask.typing import ResponseReturnValue
 from app.auth import public
 from app.blueprints import current_settings
 from app.catalog.status import UNAVAILABLE, status_of
-from app.schemas.status import CatalogStatusSchema
+from app.schemas.status import CatalogStatusSchema, LivenessSchema
 
 bp = Blueprint("health", __name__)
 
-STATUS = CatalogStatusSchema()
+LIVENESS, STATUS = LivenessSchema(), CatalogStatusSchema()
 
 
 @bp.get("/livez")
 @public
 def livez() -> ResponseReturnValue:
     """The process serves."""
-    return jsonify(status="ok")
+    return jsonify(LIVENESS.dump({}))
 
 
 @bp.get("/readyz")

@@ -20,7 +20,7 @@ MODEL, LIST = ModelSchema(), ModelListSchema()
 def list_models() -> ResponseReturnValue:
     provisioned = current_settings().include_provisioned
     models = [model for model in current_snapshot().models if is_served(model, include_provisioned=provisioned)]
-    return jsonify(LIST.dump(models))
+    return jsonify(LIST.dump({"models": models}))
 
 
 @bp.get("/v1/models/<path:model_id>")

@@ -2,7 +2,12 @@
 
 from marshmallow import Schema, fields
 
+from app.catalog.status import FRESH, MISSING, READY, STALE, UNAVAILABLE
 from app.schemas.fields import Instant
+
+
+class LivenessSchema(Schema):
+    status = fields.Constant("ok", metadata={"type": "string", "enum": ["ok"]})
 
 
 class RegionFailureSchema(Schema):
@@ -18,29 +23,29 @@ class FailureDetailSchema(RegionFailureSchema):
 
 class RegionStatusSchema(Schema):
     region = fields.String()
-    state = fields.String()
-    listed_at = Instant()
-    age_seconds = fields.Integer(attribute="age_s")
+    state = fields.String(metadata={"enum": [FRESH, STALE, MISSING]})
+    listed_at = Instant(allow_none=True)
+    age_seconds = fields.Integer(attribute="age_s", allow_none=True)
     models = fields.Integer()
     inference_profiles = fields.Integer()
     skipped_rows = fields.Integer()
     completed_rows = fields.Integer()
-    took_ms = fields.Integer()
-    failure = fields.Nested(RegionFailureSchema)
+    took_ms = fields.Integer(allow_none=True)
+    failure = fields.Nested(RegionFailureSchema, allow_none=True)
 
 
 class CatalogStatusSchema(Schema):
-    status = fields.String(attribute="state")
-    source = fields.String()
+    status = fields.String(attribute="state", metadata={"enum": [READY, STALE, UNAVAILABLE]})
+    source = fields.String(allow_none=True)
     models = fields.Integer()
-    attempted_at = Instant()
-    refreshed_at = Instant()
-    age_seconds = fields.Integer(attribute="age_s")
+    attempted_at = Instant(allow_none=True)
+    refreshed_at = Instant(allow_none=True)
+    age_seconds = fields.Integer(attribute="age_s", allow_none=True)
     regions = fields.List(fields.Nested(RegionStatusSchema))
 
 
 class RegionReportSchema(RegionStatusSchema):
-    failure = fields.Nested(FailureDetailSchema)
+    failure = fields.Nested(FailureDetailSchema, allow_none=True)
 
 
 class CatalogReportSchema(CatalogStatusSchema):
