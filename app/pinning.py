@@ -5,8 +5,23 @@ than what they do.
 """
 
 import os
+import threading
+import time
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from pathlib import Path
+
+STAT = Path("/proc/stat")
+TICKS_A_SECOND = os.sysconf("SC_CLK_TCK")
+# How the threads of a ThreadPoolExecutor are called, which serve the requests.
+SERVING = "ThreadPoolExecutor"
+
+LOOK_EVERY_S = 1.0
+# So many looks in a row must say the same before anything is done.
+SIGNS = 2
+# Shares of one core: what this process must use to care at all, what others may use of its core, and how little they
+# must use of each for it to be held again.
+ACTIVE, CROWDED, QUIET = 0.1, 0.3, 0.15
 
 CGROUPS = Path("/sys/fs/cgroup")
 OWN_CGROUP = Path("/proc/self/cgroup")
@@ -56,6 +71,69 @@ def _limits(folder: Path) -> bool:
     return False
 
 
-def keep_to(core: int) -> None:
-    """Keep the calling thread, and those that it starts from now on, to one core."""
-    os.sched_setaffinity(0, [core])
+class Pin:
+    """Keeps the threads that serve to one core, while they have it to themselves.
+
+    The kernel cannot move them from a core that others crowd, so they are let go there: a worker that had to share its
+    core with busy programs would answer some requests a quarter of a second late.
+    """
+
+    def __init__(self, core: int, cores: Iterable[int]) -> None:
+        """Keep the calling thread to the core, and those that it starts from now on.
+
+        Args:
+            cores: those that this process may use.
+        """
+        self.core = core
+        self.is_held = True
+        self._cores = frozenset(cores)
+        self._signs = 0
+        self._next_look = time.monotonic() + LOOK_EVERY_S
+        self._last = self._used()
+        os.sched_setaffinity(0, [core])
+
+    def look(self) -> None:
+        """Hold or let go, by what has been used since the last look. To be called often, by a thread that serves."""
+        now = time.monotonic()
+        if now < self._next_look:
+            return
+        self._next_look = now + LOOK_EVERY_S
+        last, self._last = self._last, self._used()
+        self.judge(*(after - before for after, before in zip(self._last, last, strict=True)))
+
+    def judge(self, took_s: float, own_s: float, core_s: float, all_s: float) -> None:
+        """
+        Args:
+            took_s: the time looked at.
+            own_s: the CPU time of this process in it.
+            core_s: the CPU time of all programs on the core.
+            all_s: their CPU time on all cores.
+        """
+        if own_s < ACTIVE * took_s:
+            return  # Who does little is not in anybody's way.
+        if self.is_held:
+            is_sign = core_s - own_s > CROWDED * took_s
+        else:
+            is_sign = all_s - own_s < QUIET * took_s * len(self._cores)
+        self._signs = self._signs + 1 if is_sign else 0
+        if self._signs == SIGNS:
+            self._signs = 0
+            self._move(self._cores if self.is_held else frozenset([self.core]))
+            self.is_held = not self.is_held
+
+    def _move(self, cores: frozenset[int]) -> None:
+        """Move the threads that are held, or that are to be; the background threads stay as they are."""
+        serving = [threading.get_native_id()]
+        serving += [it.native_id for it in threading.enumerate() if it.name.startswith(SERVING) and it.native_id]
+        for thread in serving:
+            with suppress(ProcessLookupError):
+                os.sched_setaffinity(thread, cores)
+
+    def _used(self) -> tuple[float, float, float, float]:
+        busy = dict.fromkeys(self._cores, 0.0)
+        for line in STAT.read_text().splitlines():
+            name, *ticks = line.split()
+            if name.startswith("cpu") and name[3:].isdigit() and int(name[3:]) in busy:
+                user, nice, system, _, _, irq, softirq = map(int, ticks[:7])
+                busy[int(name[3:])] = (user + nice + system + irq + softirq) / TICKS_A_SECOND
+        return time.monotonic(), time.process_time(), busy[self.core], sum(busy.values())

@@ -18,7 +18,7 @@ from gunicorn.http.errors import (
 from gunicorn.workers.gthread import ThreadWorker
 
 from app import logs
-from app.pinning import keep_to
+from app.pinning import Pin
 from app.request_ids import HEADER, new_request_id
 from config import ConfigError, Settings, read_settings
 
@@ -39,6 +39,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]
     """
 
     core: int | None = None
+    pin: Pin | None = None
 
     def init_process(self) -> None:
         # gunicorn asks its configuration for a setting some twenty times a request, each time through two methods. As
@@ -49,8 +50,13 @@ class Worker(ThreadWorker):  # type: ignore[misc]
     def run(self) -> None:
         # The background threads run by now and are not held; those that serve are started by this one.
         if self.core is not None:
-            keep_to(self.core)
+            self.pin = Pin(self.core, os.sched_getaffinity(0))
         super().run()
+
+    def notify(self) -> None:
+        super().notify()
+        if self.pin is not None:
+            self.pin.look()
 
     def handle_error(self, req: Any, client: Any, addr: Any, exc: Exception) -> None:
         status = HTTPStatus.INTERNAL_SERVER_ERROR

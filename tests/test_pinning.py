@@ -1,12 +1,15 @@
 """Which core a worker's serving threads keep to, and what keeps free to run anywhere."""
 
 import os
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
-from app.pinning import free_core, has_cpu_quota
+from app.pinning import SIGNS, Pin, free_core, has_cpu_quota
 from tests.servers import Service, eventually, running_service
 
 CORES = os.sched_getaffinity(0)
@@ -61,6 +64,86 @@ def test_a_limit_on_cpu_time_is_seen_in_every_group_above(
 
 def test_without_control_groups_there_is_no_limit(tmp_path: Path) -> None:
     assert not has_cpu_quota(tmp_path / "missing", tmp_path / "missing")
+
+
+@pytest.fixture
+def pin() -> Iterator[Pin]:
+    """One that holds this thread to a core."""
+    yield Pin(max(CORES), CORES)
+    os.sched_setaffinity(0, CORES)
+
+
+def own_cores() -> frozenset[int]:
+    return frozenset(os.sched_getaffinity(0))
+
+
+def test_a_core_that_others_crowd_is_left_until_they_are_gone(pin: Pin) -> None:
+    assert own_cores() == {max(CORES)}
+    for _ in range(SIGNS):
+        pin.judge(1.0, 0.5, 1.0, 1.2)
+
+    assert own_cores() == CORES
+    for _ in range(SIGNS):
+        pin.judge(1.0, 0.9, 0.5, 0.95)
+
+    assert own_cores() == {max(CORES)}
+
+
+@pytest.mark.parametrize(
+    ("own_s", "core_s"),
+    [
+        (0.9, 0.95),  # The core is busy with this process alone.
+        (0.01, 1.0),  # Others are busy there, and this process has nothing to do.
+    ],
+)
+def test_a_core_is_kept_while_nobody_is_in_the_way(pin: Pin, own_s: float, core_s: float) -> None:
+    for _ in range(10):
+        pin.judge(1.0, own_s, core_s, core_s)
+
+    assert own_cores() == {max(CORES)}
+
+
+def test_one_busy_second_is_no_reason_to_leave(pin: Pin) -> None:
+    for _ in range(10):
+        pin.judge(1.0, 0.5, 1.0, 1.2)
+        pin.judge(1.0, 0.5, 0.5, 0.7)
+
+    assert own_cores() == {max(CORES)}
+
+
+@pytest.mark.skipif(len(CORES) < 2, reason="needs two cores")
+def test_the_pool_moves_along_and_the_background_does_not() -> None:
+    done = threading.Event()
+    background = threading.Thread(target=done.wait)
+    background.start()
+    pin = Pin(max(CORES), CORES)
+    try:
+        with ThreadPoolExecutor(1) as pool:
+            held = pool.submit(own_cores).result()
+            for _ in range(SIGNS):
+                pin.judge(1.0, 0.5, 1.0, 1.2)
+            freed = pool.submit(own_cores).result()
+            assert background.native_id is not None
+            untouched = os.sched_getaffinity(background.native_id)
+    finally:
+        done.set()
+        os.sched_setaffinity(0, CORES)
+
+    assert [set(it) for it in (held, freed, untouched)] == [{max(CORES)}, CORES, CORES]
+
+
+def test_a_look_reads_what_was_used_since_the_last(pin: Pin, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[tuple[float, ...]] = []
+    monkeypatch.setattr(pin, "judge", lambda *used: seen.append(used))
+    monkeypatch.setattr("app.pinning.LOOK_EVERY_S", 0.0)
+    pin._next_look = 0.0
+    pin.look()
+    sum(range(2_000_000))
+    pin.look()
+
+    took_s, own_s, core_s, all_s = seen[-1]
+    assert took_s > 0 and 0 < own_s <= took_s * 1.5
+    assert all_s + 0.001 > core_s >= 0
 
 
 def threads(service: Service) -> list[tuple[str, frozenset[int]]]:
