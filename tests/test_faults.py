@@ -45,6 +45,9 @@ CODES = {
 COUNTED = {"bare": "completed_rows", "mistyped": "skipped_rows"}
 TIMEOUT_S = 6
 
+# The story of the faults is told once, before the first test.
+pytestmark = pytest.mark.timeout(300)
+
 
 @dataclass
 class Seen:
@@ -114,12 +117,12 @@ def point_at(sdk: Path, url: str) -> None:
 
 
 def wait_until(service: Service, holds: Any) -> None:
-    eventually(lambda: holds({name: it["state"] for name, it in regions_of(service).items()}), timeout_s=40)
+    eventually(lambda: holds({name: it["state"] for name, it in regions_of(service).items()}), timeout_s=90)
 
 
 def wait_for_refreshes(service: Service, number: int) -> None:
     begun = service.log().count("catalog_refreshed")
-    eventually(lambda: service.log().count("catalog_refreshed") >= begun + number, timeout_s=40)
+    eventually(lambda: service.log().count("catalog_refreshed") >= begun + number, timeout_s=90)
 
 
 def regions_of(service: Service) -> dict[str, dict[str, Any]]:
