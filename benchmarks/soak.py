@@ -28,9 +28,9 @@ MODELS = 100
 # Each connection asks about every two seconds, so that the figures are of the service and not of a full machine.
 PAUSE_S = 2.0
 ANSWER_WITHIN_S = 10.0
-# What an allocator may take or leave between two minutes.
+# What an allocator may take or leave between two minutes, and the descriptors that a refresh under way holds.
 GROWTH_KIB = 4096
-GROWTH_FDS = 4
+GROWTH_FDS = 8
 # Debian's nginx.conf has 768, and a client's request takes two.
 NGINX_CONNECTIONS = "4096"
 
