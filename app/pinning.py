@@ -18,7 +18,7 @@ SERVING = "ThreadPoolExecutor"
 
 LOOK_EVERY_S = 1.0
 # So many looks in a row must say the same before anything is done.
-SIGNS = 2
+SIGNS = 3
 # Shares of one core: what this process must use to care at all, what others may use of its core, and how little they
 # must use of each for it to be held again.
 ACTIVE, CROWDED, QUIET = 0.1, 0.3, 0.15
@@ -110,7 +110,8 @@ class Pin:
             all_s: their CPU time on all cores.
         """
         if own_s < ACTIVE * took_s:
-            return  # Who does little is not in anybody's way.
+            self._signs = 0  # Who does little is in nobody's way.
+            return
         if self.is_held:
             is_sign = core_s - own_s > CROWDED * took_s
         else:

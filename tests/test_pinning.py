@@ -111,6 +111,14 @@ def test_one_busy_second_is_no_reason_to_leave(pin: Pin) -> None:
     assert own_cores() == {max(CORES)}
 
 
+def test_busy_seconds_with_idle_ones_between_are_no_reason_either(pin: Pin) -> None:
+    for _ in range(10):
+        pin.judge(1.0, 0.5, 1.0, 1.2)
+        pin.judge(1.0, 0.0, 1.0, 1.2)
+
+    assert own_cores() == {max(CORES)}
+
+
 @pytest.mark.skipif(len(CORES) < 2, reason="needs two cores")
 def test_the_pool_moves_along_and_the_background_does_not() -> None:
     done = threading.Event()
