@@ -45,6 +45,9 @@ CODES = {
 COUNTED = {"bare": "completed_rows", "mistyped": "skipped_rows"}
 TIMEOUT_S = 6
 
+# What ends a refresh in the log: some region answered, or none.
+REFRESHES = ("catalog_refreshed", "catalog_not_refreshed")
+
 # The story of the faults is told once, before the first test.
 pytestmark = pytest.mark.timeout(300)
 
@@ -106,7 +109,7 @@ def story(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Story]:
             wait_until(service, lambda states: set(states.values()) == {"fresh"})
             healed = seen(service)
         log = service.log()
-        refreshes = [line["took_ms"] for line in lines_of(log) if line["event"] == "catalog_refreshed"]
+        refreshes = [line["took_ms"] for line in lines_of(log) if line["event"] in REFRESHES]
         yield Story(before, during, after, refused, unresolved, healed, refreshes, log)
 
 
@@ -121,8 +124,12 @@ def wait_until(service: Service, holds: Any) -> None:
 
 
 def wait_for_refreshes(service: Service, number: int) -> None:
-    begun = service.log().count("catalog_refreshed")
-    eventually(lambda: service.log().count("catalog_refreshed") >= begun + number, timeout_s=90)
+    begun = refreshes_of(service)
+    eventually(lambda: refreshes_of(service) >= begun + number, timeout_s=90)
+
+
+def refreshes_of(service: Service) -> int:
+    return sum(line["event"] in REFRESHES for line in lines_of(service.log()))
 
 
 def regions_of(service: Service) -> dict[str, dict[str, Any]]:
