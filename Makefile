@@ -16,7 +16,7 @@ PORT ?= 8000
 CATALOG_DIR ?= var/$(CATALOG_SOURCE)
 
 comma := ,
-KEY = $(firstword $(subst $(comma), ,$(API_KEYS)))
+KEY = $(lastword $(subst :, ,$(firstword $(subst $(comma), ,$(API_KEYS)))))
 
 .PHONY: run test chaos soak check requirements setup mcp-conformance
 
