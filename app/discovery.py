@@ -11,7 +11,7 @@ import sys
 import threading
 import time
 import traceback
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from datetime import UTC, datetime
 from functools import cache, partial
@@ -40,33 +40,49 @@ class MalformedAnswer(Exception):
     """An answer with status 200 that is no listing."""
 
 
-def bedrock_clients(settings: Settings) -> dict[str, Any]:
-    """A client a region, in order of preference, built one after another from one session.
+class BedrockClients(Mapping[str, Any]):
+    """A client a region, in order of preference, from one session.
 
-    Raises:
-        BotoCoreError: the SDK's own configuration is wrong (an unknown profile, say).
+    Each is built when it is asked for, so that the first regions are called while the others' clients are built; one
+    after another, since a session is not safe for more.
     """
-    import boto3
-    from botocore.config import Config
 
-    session = boto3.Session()
-    timeout_s = settings.refresh_timeout_s
-    config = Config(
-        connect_timeout=min(CONNECT_TIMEOUT_S, timeout_s),
-        read_timeout=min(READ_TIMEOUT_S, timeout_s),
-        retries={"mode": "standard", "total_max_attempts": ATTEMPTS},
-        max_pool_connections=1,
-        tcp_keepalive=True,
-    )
-    names: Iterable[str] = settings.regions
-    if settings.regions == (ALL_REGIONS,):
-        partition = session.get_partition_for_region(session.region_name or "us-east-1")
-        names = session.get_available_regions("bedrock", partition_name=partition)
-    clients = {}
-    for name in names:
-        clients[name] = session.client("bedrock", region_name=name, config=config)
-        clients[name].meta.events.register("before-parse.bedrock.*", take_rows)
-    return clients
+    def __init__(self, settings: Settings) -> None:
+        """
+        Raises:
+            BotoCoreError: the SDK's own configuration is wrong (an unknown profile, say).
+        """
+        import boto3
+        from botocore.config import Config
+
+        self._session = boto3.Session()
+        timeout_s = settings.refresh_timeout_s
+        self._config = Config(
+            connect_timeout=min(CONNECT_TIMEOUT_S, timeout_s),
+            read_timeout=min(READ_TIMEOUT_S, timeout_s),
+            retries={"mode": "standard", "total_max_attempts": ATTEMPTS},
+            max_pool_connections=1,
+            tcp_keepalive=True,
+        )
+        self._regions = settings.regions
+        if settings.regions == (ALL_REGIONS,):
+            partition = self._session.get_partition_for_region(self._session.region_name or "us-east-1")
+            self._regions = tuple(self._session.get_available_regions("bedrock", partition_name=partition))
+        self._building = threading.Lock()
+
+    def __getitem__(self, region: str) -> Any:
+        if region not in self._regions:
+            raise KeyError(region)
+        with self._building:
+            client = self._session.client("bedrock", region_name=region, config=self._config)
+        client.meta.events.register("before-parse.bedrock.*", take_rows)
+        return client
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._regions)
+
+    def __len__(self) -> int:
+        return len(self._regions)
 
 
 def load_trust_once() -> None:
@@ -227,7 +243,12 @@ def visits_of(settings: Settings) -> dict[str, Visit]:
         from app.demo import demo_visits
 
         return {visit.region: partial(_as_it_is, visit) for visit in demo_visits(settings.regions, at=now())}
-    return {region: partial(visit_region, client) for region, client in bedrock_clients(settings).items()}
+    clients = BedrockClients(settings)
+    return {region: partial(_visit, clients, region) for region in clients}
+
+
+def _visit(clients: BedrockClients, region: str) -> RegionListing | RegionFailure:
+    return visit_region(clients[region])
 
 
 def _as_it_is(visit: RegionListing | RegionFailure) -> RegionListing | RegionFailure:

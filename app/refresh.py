@@ -115,8 +115,8 @@ class Refresher:
             thread.join(STOP_TIMEOUT_S)
 
     def _repeat(self, job: Callable[[], object], every_s: Callable[[], float]) -> None:
-        # The jitter keeps the workers of one host from looking all at once.
-        pause_s = every_s() * random.uniform(0, 0.5)
+        # The jitter keeps the workers of one host from looking all at once; but with nothing to serve, none waits.
+        pause_s = every_s() * random.uniform(0, 0.5) if self._catalog.latest else 0
         while not self._stopping.wait(pause_s):
             try:
                 job()
