@@ -14,7 +14,6 @@ log = structlog.get_logger("app")
 
 JSON = "json"
 FORMATS = (JSON, "console")
-LEVELS = ("debug", "info", "warning", "error")
 STANDARD_ERROR = 2
 
 WRITE_EVERY_S = 0.2
@@ -50,7 +49,8 @@ def configure(log_format: str, level: str) -> None:
 
     Args:
         log_format: one of FORMATS.
-        level: one of LEVELS, the least that the service logs; libraries only speak up from `warning` on, or in `debug`.
+        level: of `logging`, in lower case; the least that the service logs. Libraries only speak up from `warning` on,
+            or in `debug`.
     """
     structlog.configure(
         processors=[structlog.stdlib.filter_by_level, *SHARED, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
