@@ -13,13 +13,24 @@ class Malformed(ValueError):
 
 
 class Reader:
-    """One JSON value and the path that leads to it."""
+    """One JSON value, and where it was found: the key or place, and the value that holds it.
 
-    __slots__ = ("path", "value")
+    A catalog is a hundred thousand of these, of which hardly one fails; so the path is put together when one does.
+    """
 
-    def __init__(self, value: Any, path: str = "") -> None:
+    __slots__ = ("_found_at", "_holder", "value")
+
+    def __init__(self, value: Any, found_at: str | int = "", holder: "Reader | None" = None) -> None:
         self.value = value
-        self.path = path
+        self._found_at = found_at
+        self._holder = holder
+
+    @property
+    def path(self) -> str:
+        before = self._holder.path if self._holder is not None else ""
+        if isinstance(self._found_at, int):
+            return f"{before}[{self._found_at}]"
+        return f"{before}.{self._found_at}" if before else self._found_at
 
     def fail(self, expected: str) -> NoReturn:
         raise Malformed(f"{self.path or 'top level'}: expected {expected}, got {type(self.value).__name__}")
@@ -27,7 +38,7 @@ class Reader:
     def get(self, key: str) -> "Reader":
         if not isinstance(self.value, dict):
             self.fail("an object")
-        return Reader(self.value.get(key), f"{self.path}.{key}" if self.path else key)
+        return Reader(self.value.get(key), key, self)
 
     def each(self) -> "Iterator[Reader]":
         """The items of a list; a missing one is empty, as AWS leaves empty lists out."""
@@ -36,17 +47,19 @@ class Reader:
         if not isinstance(self.value, list):
             self.fail("a list")
         for place, item in enumerate(self.value):
-            yield Reader(item, f"{self.path}[{place}]")
+            yield Reader(item, place, self)
 
     def string(self) -> str:
-        if not isinstance(self.value, str) or not self.value:
+        value = self.value
+        if not isinstance(value, str) or not value:
             self.fail("a non-empty string")
-        try:
-            self.value.encode()
-        except UnicodeEncodeError:
-            # JSON can escape half a character; one in a list makes strict clients refuse the whole list.
-            self.fail("whole Unicode characters")
-        return str(self.value)
+        if not value.isascii():
+            try:
+                value.encode()
+            except UnicodeEncodeError:
+                # JSON can escape half a character; one in a list makes strict clients refuse the whole list.
+                self.fail("whole Unicode characters")
+        return value
 
     def strings(self) -> tuple[str, ...]:
         return tuple(item.string() for item in self.each())
