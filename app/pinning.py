@@ -1,4 +1,4 @@
-"""Which core a worker's serving threads keep to.
+"""Which core the threads of one interpreter keep to: those that serve in a worker, those that visit regions in a child.
 
 The threads of one interpreter never run at once. On several cores they only hand its lock to and fro, which costs more
 than what they do.
@@ -7,7 +7,7 @@ than what they do.
 import os
 import threading
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -22,6 +22,9 @@ SIGNS = 3
 # Shares of one core: what this process must use to care at all, what others may use of its core, and how little they
 # must use of each for it to be held again.
 ACTIVE, CROWDED, QUIET = 0.1, 0.3, 0.15
+
+# A child that hangs in the network has done its work by then, and one that does not needs other cores, too.
+SETTLED_S = 3.0
 
 CGROUPS = Path("/sys/fs/cgroup")
 OWN_CGROUP = Path("/proc/self/cgroup")
@@ -131,10 +134,72 @@ class Pin:
                 os.sched_setaffinity(thread, cores)
 
     def _used(self) -> tuple[float, float, float, float]:
-        busy = dict.fromkeys(self._cores, 0.0)
-        for line in STAT.read_text().splitlines():
-            name, *ticks = line.split()
-            if name.startswith("cpu") and name[3:].isdigit() and int(name[3:]) in busy:
-                user, nice, system, _, _, irq, softirq = map(int, ticks[:7])
-                busy[int(name[3:])] = (user + nice + system + irq + softirq) / TICKS_A_SECOND
+        busy = _busy_s(self._cores)
         return time.monotonic(), time.process_time(), busy[self.core], sum(busy.values())
+
+
+class Settler:
+    """Keeps all threads of a short-lived process to one quiet core, for some seconds at most.
+
+    It looks at what others use from when it is made until `settle`.
+    """
+
+    def __init__(self) -> None:
+        self._cores = frozenset(os.sched_getaffinity(0))
+        self._began = time.monotonic(), time.process_time(), _busy_s(self._cores)
+
+    def settle(self, *, for_s: float = SETTLED_S) -> None:
+        """To be called before the threads start; does nothing where no core is quiet, or CPU time has a limit."""
+        if has_cpu_quota():
+            return
+        began_s, own_s, before = self._began
+        used = {core: after - before[core] for core, after in _busy_s(self._cores).items()}
+        if (here := _current_core()) in used:
+            used[here] -= time.process_time() - own_s
+        core = quietest(used, time.monotonic() - began_s, taken=_held_by_parent())
+        if core is not None:
+            self._move({core})
+            letting_go = threading.Timer(for_s, self._move, [self._cores])
+            letting_go.daemon = True
+            letting_go.start()
+
+    def _move(self, cores: Iterable[int]) -> None:
+        for thread in os.listdir("/proc/self/task"):
+            with suppress(ProcessLookupError):
+                os.sched_setaffinity(int(thread), cores)
+
+
+def quietest(used_s: Mapping[int, float], took_s: float, *, taken: Container[int]) -> int | None:
+    """The core that others leave most of; None where they crowd all of them.
+
+    Args:
+        used_s: the CPU time of others on each core, in the time looked at.
+        taken: cores that are only to be chosen where the others are crowded.
+    """
+    uncrowded = [core for core, used in used_s.items() if used <= CROWDED * took_s]
+    return min(uncrowded, key=lambda core: (core in taken, used_s[core]), default=None)
+
+
+def _held_by_parent() -> frozenset[int]:
+    """The core that the worker which started this process serves on."""
+    try:
+        cores = os.sched_getaffinity(os.getppid())
+    except ProcessLookupError:
+        return frozenset()
+    return frozenset(cores) if len(cores) == 1 else frozenset()
+
+
+def _current_core() -> int:
+    # Field 39 of proc(5), counted from behind the name, which may hold anything.
+    return int(Path("/proc/self/stat").read_text().rpartition(")")[2].split()[36])
+
+
+def _busy_s(cores: Iterable[int]) -> dict[int, float]:
+    """The CPU time of all programs on each core, since the machine started."""
+    busy = dict.fromkeys(cores, 0.0)
+    for line in STAT.read_text().splitlines():
+        name, *ticks = line.split()
+        if name.startswith("cpu") and name[3:].isdigit() and int(name[3:]) in busy:
+            user, nice, system, _, _, irq, softirq = map(int, ticks[:7])
+            busy[int(name[3:])] = (user + nice + system + irq + softirq) / TICKS_A_SECOND
+    return busy

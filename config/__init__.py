@@ -206,7 +206,10 @@ class ServerSettings:
     )
     threads: int = _setting("WEB_THREADS", 4, whole_number(1, 1024), "Threads a worker")
     pinning: bool = _setting(
-        "WEB_PINNING", True, flag, "Keep each worker's serving threads to one core, where there is one for each"
+        "WEB_PINNING",
+        True,
+        flag,
+        "Keep each worker's serving threads to one core, where there is one for each, and a refresh's to a quiet one",
     )
 
 

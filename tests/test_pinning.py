@@ -1,6 +1,8 @@
 """Which core a worker's serving threads keep to, and what keeps free to run anywhere."""
 
 import os
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -9,8 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from app.pinning import SIGNS, Pin, free_core, has_cpu_quota
-from tests.servers import Service, eventually, running_service
+from app.pinning import SIGNS, Pin, free_core, has_cpu_quota, quietest
+from tests.bedrock_standin import BedrockStandin
+from tests.servers import PROJECT, Service, eventually, running_service
 
 CORES = os.sched_getaffinity(0)
 
@@ -152,6 +155,52 @@ def test_a_look_reads_what_was_used_since_the_last(pin: Pin, monkeypatch: pytest
     took_s, own_s, core_s, all_s = seen[-1]
     assert took_s > 0 and 0 < own_s <= took_s * 1.5
     assert all_s + 0.001 > core_s >= 0
+
+
+@pytest.mark.parametrize(
+    ("used_s", "taken", "core"),
+    [
+        ({0: 0.2, 1: 0.1, 2: 0.3}, set(), 1),
+        ({0: 0.2, 1: 0.1}, {1}, 0),
+        ({0: 0.8, 1: 0.1}, {1}, 1),  # Better beside the worker than beside whoever uses the other core.
+        ({0: 0.1, 1: 0.2}, {0, 1}, 0),
+        ({0: 0.8, 1: 0.9}, set(), None),
+    ],
+)
+def test_a_short_lived_process_takes_the_quietest_core(
+    used_s: dict[int, float], taken: set[int], core: int | None
+) -> None:
+    assert quietest(used_s, 1.0, taken=taken) == core
+
+
+def cores_of_threads(pid: int) -> set[frozenset[int]]:
+    found = set()
+    for task in os.listdir(f"/proc/{pid}/task"):
+        with suppress(ProcessLookupError):
+            found.add(frozenset(os.sched_getaffinity(int(task))))
+    return found
+
+
+@pytest.mark.skipif(has_cpu_quota(), reason="this machine has a limit on CPU time, where nothing is pinned")
+@pytest.mark.skipif(len(CORES) < 2, reason="needs two cores")
+def test_the_discovery_child_keeps_its_visits_to_one_core_for_a_while() -> None:
+    # However busy the machine is, one core is to be quiet enough.
+    code = "from app import discovery, pinning; pinning.CROWDED = 99; discovery.main()"
+    regions = ["us-east-1", "eu-west-1", "eu-west-3"]
+    with BedrockStandin(regions) as standin:
+        for region in regions:
+            standin[region].fault = "hang"
+        environ = standin.environ | {"PATH": os.environ["PATH"]}
+        child = subprocess.Popen([sys.executable, "-c", code], cwd=PROJECT, env=environ, stdout=subprocess.DEVNULL)
+        try:
+            eventually(lambda: all(standin[region].in_flight for region in regions))
+            (held,) = cores_of_threads(child.pid)
+            eventually(lambda: cores_of_threads(child.pid) == {frozenset(CORES)})
+        finally:
+            child.kill()
+            child.wait()
+
+    assert len(held) == 1
 
 
 def threads(service: Service) -> list[tuple[str, frozenset[int]]]:
