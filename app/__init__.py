@@ -45,7 +45,6 @@ def create_app(settings: "Settings", *, catalog: "Catalog | None" = None) -> "Fl
     app.extensions["settings"] = settings
     app.extensions["clock"] = utc_now
     app.extensions["catalog"] = catalog
-    app.extensions["refresher"] = Refresher(settings, catalog, FileStore(settings.catalog_dir), discover)
 
     cors.init_app(app)
     auth.init_app(app)
@@ -68,7 +67,10 @@ def create_app(settings: "Settings", *, catalog: "Catalog | None" = None) -> "Fl
         )
     if settings.mcp_enabled:
         mcp.init_app(app)
-    front.init_app(app)
+    outermost = front.init_app(app)
+    app.extensions["refresher"] = Refresher(
+        settings, catalog, FileStore(settings.catalog_dir), discover, after_job=outermost.make_ahead
+    )
     return app
 
 

@@ -20,6 +20,8 @@ GZIP = "gzip"
 GZIP_LEVEL = 6
 # Under about one network packet compression saves nothing.
 GZIP_BYTES_AT_LEAST = 1400
+# So many answers are made anew before they are asked for: a few milliseconds each, when the catalog changes.
+AHEAD_AT_MOST = 64
 # A header that is longer is nobody's, and is not remembered.
 HEADER_CHARS_REMEMBERED = 256
 
@@ -106,6 +108,7 @@ class Answers:
         self,
         *,
         asked: "OrderedDict[int, None] | None" = None,
+        expected: Iterable[Question] = (),
         at_most: int = 1024,
         bytes_at_most: int = 32 << 20,
         question_chars_at_most: int = 512,
@@ -113,6 +116,7 @@ class Answers:
         self._kept: OrderedDict[Question, FinishedAnswer] = OrderedDict()
         self._bytes = 0
         self._asked: OrderedDict[int, None] = OrderedDict() if asked is None else asked
+        self._expected = tuple(expected)
         self._at_most = at_most
         self._bytes_at_most = bytes_at_most
         self._question_chars_at_most = question_chars_at_most
@@ -122,10 +126,16 @@ class Answers:
         """An empty store for another catalog, that keeps at once what this one was asked for."""
         return Answers(
             asked=self._asked,
+            expected=list(dict.fromkeys((*self._expected, *self._kept)))[-AHEAD_AT_MOST:],
             at_most=self._at_most,
             bytes_at_most=self._bytes_at_most,
             question_chars_at_most=self._question_chars_at_most,
         )
+
+    def take_expected(self) -> list[Question]:
+        """The questions that are likely to come and have no answer yet; each is told once."""
+        expected, self._expected = self._expected, ()
+        return [question for question in expected if question not in self._kept]
 
     def find(self, question: Question) -> FinishedAnswer | None:
         try:

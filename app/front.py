@@ -11,19 +11,20 @@ from contextlib import closing
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, TypeVar
+from wsgiref.util import setup_testing_defaults
 
 from flask import Flask, Response, g, request
 from werkzeug.http import http_date
 from werkzeug.wsgi import ClosingIterator
 
 from app.answers import Answers, FinishedAnswer, Header, Question, accepts_gzip, finished, names_etag, seconds_of
-from app.auth import ACCESS, check_access
+from app.auth import ACCESS, EVERYBODY, check_access
 from app.catalog.current import Catalog
 from app.catalog.records import CatalogSnapshot
 from app.catalog.status import age
 from app.observe import UNMATCHED, finish_request
 from app.proxies import is_trusted
-from app.request_ids import HEADER, OPENAI_HEADER, REQUEST_ID, request_id_of
+from app.request_ids import HEADER, OPENAI_HEADER, REQUEST_ID, new_request_id, request_id_of
 from config import Settings
 
 if TYPE_CHECKING:
@@ -95,33 +96,61 @@ class Front:
 
     def _ask(self, environ: "WSGIEnvironment", start_response: "StartResponse", began: float) -> Iterable[bytes]:
         """Let the view answer."""
+        # A cacheable answer to HEAD is made of its whole body, too.
+        asked = environ | {"REQUEST_METHOD": "GET"} if environ["REQUEST_METHOD"] == "HEAD" else environ
+        asked[ROUTE] = UNMATCHED
+        try:
+            status, headers, exc_info, body = self._ask_inside(asked)
+        except BaseException:
+            _finish(environ, asked[ROUTE], 500, began, 0)
+            raise
+        if MADE_OF not in asked:
+            length = dict(headers).get("Content-Length", "0") if asked is environ else "0"
+            _finish(environ, asked[ROUTE], int(status[:3]), began, int(length))
+            start_response(status, [*headers, *_ids(environ)], exc_info)
+            return body if asked is environ else ClosingIterator((), [body.close])  # type: ignore[attr-defined]
+        edition, answer = self._finished(asked, headers, body)
+        return self._send(environ, start_response, edition, answer, began)
+
+    def _ask_inside(self, environ: "WSGIEnvironment") -> tuple[str, list[Header], Any, Iterable[bytes]]:
         said: list[Any] = []
 
         def take(status: str, headers: list[Header], exc_info: Any = None) -> Callable[[bytes], object]:
             said[:] = status, headers, exc_info
             return lambda data: None
 
-        # A cacheable answer to HEAD is made of its whole body, too.
-        asked = environ | {"REQUEST_METHOD": "GET"} if environ["REQUEST_METHOD"] == "HEAD" else environ
-        asked[ROUTE] = UNMATCHED
-        try:
-            body = self.inside(asked, take)
-        except BaseException:
-            _finish(environ, asked[ROUTE], 500, began, 0)
-            raise
+        body = self.inside(environ, take)
         status, headers, exc_info = said
-        snapshot = asked.get(MADE_OF)
-        if snapshot is None:
-            length = dict(headers).get("Content-Length", "0") if asked is environ else "0"
-            _finish(environ, asked[ROUTE], int(status[:3]), began, int(length))
-            start_response(status, [*headers, *_ids(environ)], exc_info)
-            return body if asked is environ else ClosingIterator((), [body.close])  # type: ignore[attr-defined]
+        return status, headers, exc_info, body
+
+    def _finished(
+        self, asked: "WSGIEnvironment", headers: list[Header], body: Iterable[bytes]
+    ) -> tuple[Edition, FinishedAnswer]:
+        """Finish a cacheable view's answer, and offer it to be kept."""
         with closing(body):  # type: ignore[type-var]
             answer = finished(asked[ROUTE], headers, b"".join(body))
-        edition = self._edition_of(snapshot)
-        if _may_be_kept(environ):
-            edition.answers.offer(_question(environ), answer)
-        return self._send(environ, start_response, edition, answer, began)
+        edition = self._edition_of(asked[MADE_OF])
+        if _may_be_kept(asked):
+            edition.answers.offer(_question(asked), answer)
+        return edition, answer
+
+    def make_ahead(self) -> None:
+        """After a change of the catalog, make the answers anew that were asked for most lately.
+
+        So their next askers only pick them up. To be called in the background, as often as one likes.
+        """
+        snapshot = self._catalog.latest
+        if snapshot is None or self._edition is None:
+            return
+        for path, query in self._edition_of(snapshot).answers.take_expected():
+            asked = {"REQUEST_METHOD": "GET", "PATH_INFO": path, "QUERY_STRING": query, ACCESS: EVERYBODY}
+            setup_testing_defaults(asked)  # All else that WSGI has a request say.
+            asked[REQUEST_ID] = new_request_id()
+            _, headers, _, body = self._ask_inside(asked)
+            if MADE_OF in asked:
+                self._finished(asked, headers, body)
+            else:
+                body.close()  # type: ignore[attr-defined]
 
     def _send(
         self,
@@ -227,7 +256,7 @@ def _has_not_changed(environ: "WSGIEnvironment", etag: str, changed_ts: float) -
     return since is not None and changed_ts <= since
 
 
-def init_app(app: Flask) -> None:
+def init_app(app: Flask) -> Front:
     @app.after_request
     def note(response: Response) -> Response:
         """What the layer outside must know of the request that it cannot see."""
@@ -238,4 +267,5 @@ def init_app(app: Flask) -> None:
             environ[MADE_OF] = g.snapshot
         return response
 
-    app.wsgi_app = Front(app.wsgi_app, app.extensions)  # type: ignore[method-assign]
+    app.wsgi_app = front = Front(app.wsgi_app, app.extensions)  # type: ignore[method-assign]
+    return front

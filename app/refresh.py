@@ -84,12 +84,18 @@ class Refresher:
         discover: Discover,
         *,
         clock: Callable[[], datetime] = utc_now,
+        after_job: Callable[[], object] = lambda: None,
     ) -> None:
+        """
+        Args:
+            after_job: called in the background after each look at the store and each refresh.
+        """
         self._settings = settings
         self._catalog = catalog
         self._store = store
         self._discover = discover
         self._clock = clock
+        self._after_job = after_job
         self._seen: object | None = None
         self._unreadable: object | None = None
         # Both threads load and publish; the older of two catalogs must not be the last one published.
@@ -120,6 +126,7 @@ class Refresher:
         while not self._stopping.wait(pause_s):
             try:
                 job()
+                self._after_job()
             except Exception:
                 metrics.JOB_FAILURES.labels(job.__name__).inc()
                 log.exception("job_failed", job=job.__name__)

@@ -28,6 +28,7 @@ from app.request_ids import REQUEST_ID
 from config import Settings
 from tests.builders import KEY, NOW, day, listing, model, snapshot
 from tests.conftest import MakeApp, client_of
+from tests.servers import eventually
 
 LIST = "/anthropic/v1/models"
 REFRESH_S = 900
@@ -178,6 +179,7 @@ def test_every_request_is_answered_alike_with_and_without_the_kept_answers(
 
     for current in steps:
         publish(front, current)
+        front.make_ahead()
         for _ in range(2):
             simple = EnvironBuilder(path=path, headers=Headers({"X-Api-Key": KEY})).get_environ()
             run_wsgi_app(front, simple | {"QUERY_STRING": query})
@@ -234,6 +236,59 @@ def test_a_change_shows_at_once_and_the_view_is_asked_once(counting: Counting) -
 
     assert len(asked) == 3
     assert all("m3" not in [row["id"] for row in answer.get_json()["data"]] for answer in changed)
+
+
+def test_after_a_change_what_was_asked_for_most_lately_is_made_before_it_is_asked_for(counting: Counting) -> None:
+    client, asked, catalog = counting
+    front = client.application.wsgi_app
+    assert isinstance(front, Front)
+    for path in (LIST, f"{LIST}?limit=3", f"{LIST}/m3", "/v1/models?once"):
+        for _ in range(1 if path.endswith("once") else 2):
+            client.get(path)
+    before = len(asked)
+    front.make_ahead()
+    assert len(asked) == before
+
+    catalog.publish(HISTORY[2])
+    # The first asker may be quicker than the background.
+    client.get(LIST)
+    front.make_ahead()
+    front.make_ahead()
+    made = asked[before:]
+    answers = [client.get(path) for path in (LIST, f"{LIST}?limit=3")]
+
+    assert asked[before:] == made == [f"{LIST}?", f"{LIST}?limit=3", f"{LIST}/m3?"]
+    assert all("m3" not in [row["id"] for row in answer.get_json()["data"]] for answer in answers)
+    assert client.get(f"{LIST}/m3").status_code == 404
+
+
+def test_a_worker_makes_ahead_in_the_background(counting: Counting) -> None:
+    client, asked, catalog = counting
+    refresher = client.application.extensions["refresher"]
+    for _ in range(2):
+        client.get(LIST)
+    catalog.publish(HISTORY[2])
+    with refresher._store.lease():  # So that it does not refresh.
+        refresher.start()
+        try:
+            eventually(lambda: len(asked) == 3)
+        finally:
+            refresher.stop()
+
+
+def test_only_so_many_answers_are_made_ahead(counting: Counting, monkeypatch: pytest.MonkeyPatch) -> None:
+    client, asked, catalog = counting
+    front = client.application.wsgi_app
+    assert isinstance(front, Front)
+    monkeypatch.setattr("app.answers.AHEAD_AT_MOST", 2)
+    for limit in (1, 2, 3, 1):
+        for _ in range(2):
+            client.get(f"{LIST}?limit={limit}")
+    before = len(asked)
+    catalog.publish(HISTORY[2])
+    front.make_ahead()
+
+    assert asked[before:] == [f"{LIST}?limit=3", f"{LIST}?limit=1"]
 
 
 def test_an_answer_to_a_request_that_a_change_overtook_is_not_kept(make_app: MakeApp) -> None:
