@@ -290,7 +290,20 @@ def test_what_was_sent_on_a_connection_that_a_worker_closed_is_sent_again(
     assert len(app.asked) == 3
 
 
-@pytest.mark.parametrize("target", ["/metrics", "/metrics/", "/%6detrics", "/x/../metrics", "/metrics?a", "/./metrics"])
+@pytest.mark.parametrize(
+    "target",
+    [
+        "/metrics",
+        "/metrics/",
+        "//metrics",
+        "///metrics/",
+        "/%2Fmetrics",
+        "/%6detrics",
+        "/x/../metrics",
+        "/metrics?a",
+        "/./metrics",
+    ],
+)
 def test_metrics_are_refused_from_outside(nginx: Nginx, app: UnixApp, target: str) -> None:
     head = f"GET {target} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n"
     answer = raw(nginx.port, f"{head}X-Forwarded-For: {OUTSIDE}\r\n\r\n".encode())
@@ -315,6 +328,8 @@ def test_each_error_of_nginx_is_in_the_dialect_of_its_path(
 
     assert_error(answer, status, dialect)
     assert ("retry-after" in answer.headers) == (status in (429, 502, 503))
+    allowed = "POST" if dialect == "jsonrpc" else "GET, HEAD"
+    assert answer.headers.get("allow") == (allowed if status == 405 else None)
     assert nginx.logged(request_id_of(answer))["status"] == status
 
 
@@ -336,6 +351,8 @@ def test_every_error_that_is_caught_is_tested() -> None:
         (b"GET /anthropic/v1/models/%zz HTTP/1.1\r\nHost: a\r\n\r\n", 400, "anthropic"),
         (b"GET /.nginx-error HTTP/1.0\r\n\r\n", 404, "anthropic"),
         (b"TRACE /v1/models HTTP/1.1\r\nHost: a\r\n\r\n", 405, "openai"),
+        (b"GET /v1/models HTTP/2.5\r\nHost: a\r\n\r\n", 400, "anthropic"),
+        (b"POST /mcp HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: foo\r\n\r\n", 400, "jsonrpc"),
         (b"POST /v1/x HTTP/1.1\r\nHost: a\r\nConnection: close\r\nContent-Length: 1048577\r\n\r\n", 413, "openai"),
         (b"POST /mcp HTTP/1.1\r\nHost: a\r\nConnection: close\r\nContent-Length: 1048577\r\n\r\n", 413, "jsonrpc"),
         (b"GET /" + b"a" * 9000 + b" HTTP/1.1\r\nHost: a\r\n\r\n", 414, "anthropic"),
