@@ -22,6 +22,7 @@ REQUEST_HEADERS = (
     "openai-beta",
     "openai-organization",
     "openai-project",
+    "user-agent",  # Forbidden to pages once, and still dropped by some browsers.
     "x-api-key",
     r"^x-stainless-[a-z0-9-]+$",
 )

@@ -198,7 +198,8 @@ class Front:
         fresh_s = max(0, int((state.attempted_at - fresh_at).total_seconds())) + self._settings.refresh_s
         headers = (
             ("Last-Modified", http_date(changed_at)),
-            ("Vary", "Accept-Encoding"),
+            # A browser that has an answer to one key must ask again with another one.
+            ("Vary", "Accept-Encoding, Authorization, X-Api-Key"),
         )
         return Edition(
             snapshot=snapshot,

@@ -10,7 +10,7 @@ PAGE = "https://app.example.com"
 # What @anthropic-ai/sdk and openai send from a browser, and what MCP clients do.
 SENT = (
     "anthropic-beta,anthropic-dangerous-direct-browser-access,anthropic-version,authorization,content-type,"
-    "mcp-protocol-version,mcp-session-id,x-api-key,x-stainless-arch,x-stainless-lang,x-stainless-os,"
+    "mcp-protocol-version,mcp-session-id,user-agent,x-api-key,x-stainless-arch,x-stainless-lang,x-stainless-os,"
     "x-stainless-package-version,x-stainless-retry-count,x-stainless-runtime,x-stainless-runtime-version,"
     "x-stainless-timeout"
 )

@@ -341,7 +341,7 @@ def test_what_caches_are_told(counting: Counting) -> None:
     assert answer.headers["etag"].startswith('"')
     assert answer.headers["cache-control"] == "private, max-age=900"
     assert answer.headers["age"] == "100"
-    assert answer.headers["vary"] == "Accept-Encoding"
+    assert answer.headers["vary"] == "Accept-Encoding, Authorization, X-Api-Key"
     assert "x-accel-expires" not in answer.headers
 
 
