@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
 
-from marshmallow import Schema, fields
+from marshmallow import Schema
 from mcp.server.caching import CacheHint
 from mcp.server.context import ServerRequestContext
 from mcp.server.lowlevel.server import Server
@@ -41,14 +41,15 @@ from app.blueprints import anthropic, search
 from app.errors import MCP_PATH, ApiError, Overloaded, as_api_error
 from app.json_schema import arguments_schema, json_schema_of
 from app.schemas.anthropic import ListModelsQuerySchema
+from app.schemas.fields import Text
 from app.schemas.search import SearchQuerySchema
 from config import Settings
 
 NAME = "bedrock-model-catalog"
 INSTRUCTIONS = (
     "The models that AWS Bedrock offers in this service's regions, kept up to date. Ask search_models first to find "
-    "models by provider, modality, region or name; anthropic_model_get tells all about one; anthropic_model_list pages "
-    "through the chat models, newest first."
+    "models by provider, modality, region or name; anthropic_model_list pages through the chat models (text in and "
+    "out), newest first; anthropic_model_get tells about one of those."
 )
 # The tools change with the service's version and settings alone.
 TOOLS_HINT = CacheHint(ttl_ms=300_000, scope="public")
@@ -59,9 +60,8 @@ MEDIA_HEADERS = (b"accept", b"content-type")
 class GetModelQuerySchema(Schema):
     """The path of the HTTP route."""
 
-    model_id = fields.String(
+    model_id = Text(
         required=True,
-        error_messages={"required": "Field required"},
         metadata={
             "description": "A model's id, one of its inference profiles' ids, or the ARN of either, "
             "such as anthropic.claude-haiku-4-5-20251001-v1:0."

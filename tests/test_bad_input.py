@@ -163,6 +163,16 @@ def test_a_body_on_a_get_is_ignored(service: Service, target: bytes) -> None:
     assert (with_length.status, with_chunks.status) == (200, 200)
 
 
+@pytest.mark.parametrize("chunks", [b"zz\r\nab", b"2\r\nabX\r\n", b"2;a=\x00\r\nab\r\n"])
+def test_chunks_that_are_none_are_refused_and_end_the_connection(service: Service, chunks: bytes) -> None:
+    head = AUTH + b"content-type: application/json\r\ntransfer-encoding: chunked\r\n"
+    answer = send(service, request(b"/mcp", head, b"POST", chunks))
+
+    assert answer.status == 400
+    assert answer.json["jsonrpc"] == "2.0"
+    check(answer)
+
+
 @pytest.mark.parametrize("method", [b"GET", b"POST"])
 def test_a_huge_body_is_refused_unread(service: Service, method: bytes) -> None:
     answer = send(service, request(ANTHROPIC, AUTH + b"content-length: 9999999999\r\n", method, b"x" * 1000))

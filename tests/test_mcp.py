@@ -218,9 +218,15 @@ def test_nulls_stay_in_the_structured_content(client: FlaskClient, era: str) -> 
 
 ERRORS: list[tuple[str, dict[str, Any], str]] = [
     ("anthropic_model_list", {"limit": 0}, "limit: Input should be greater than or equal to 1"),
-    ("anthropic_model_list", {"limit": 2.5}, "limit: Input should be a valid integer"),
+    (
+        "anthropic_model_list",
+        {"limit": 2.5},
+        "limit: Input should be a valid integer, got a number with a fractional part",
+    ),
     ("anthropic_model_list", {"limit": True}, "limit: Input should be a valid integer"),
-    ("anthropic_model_list", {"limit": None}, "limit: Field may not be null"),
+    ("anthropic_model_list", {"limit": None}, "limit: Input should be a valid integer"),
+    ("anthropic_model_list", {"limit": "1_0"}, "limit: Input should be a valid integer, unable to parse string"),
+    ("anthropic_model_list", {"after_id": None}, "after_id: Input should be a valid string"),
     ("anthropic_model_list", {"limit": [1]}, "limit: Input should be a valid integer"),
     ("anthropic_model_list", {"lifecycle": ["new"]}, "lifecycle: Input should be 'active', 'deprecated' or 'retired'"),
     ("anthropic_model_list", {"lifecycle[]": ["active"]}, "lifecycle[]: Extra inputs are not permitted"),
@@ -230,10 +236,10 @@ ERRORS: list[tuple[str, dict[str, Any], str]] = [
     ("anthropic_model_list", {"after_id": "a", "before_id": "b"}, "before_id: Only one of"),
     ("anthropic_model_list", {"page": 2}, "page: Extra inputs are not permitted"),
     ("anthropic_model_get", {}, "model_id: Field required"),
-    ("anthropic_model_get", {"model_id": 5}, "model_id: Not a valid string"),
+    ("anthropic_model_get", {"model_id": 5}, "model_id: Input should be a valid string"),
     ("anthropic_model_get", {"model_id": "none"}, "not_found_error: model: none"),
     ("search_models", {"provider": ["acme"]}, "provider: Input should be 'Anthropic'"),
-    ("search_models", {"provider": ["acme", 5]}, "provider.1: Not a valid string"),
+    ("search_models", {"provider": ["acme", 5]}, "provider.1: Input should be a valid string"),
     ("search_models", {"streaming": "maybe"}, "streaming: Input should be 'true' or 'false'"),
     ("search_models", {"limit": 101}, "limit: Input should be less than or equal to 100"),
 ]
@@ -254,6 +260,16 @@ def test_what_the_caller_can_mend_is_a_result_that_names_the_field(
 @pytest.mark.parametrize("era", ERAS)
 def test_no_arguments_at_all_are_none(client: FlaskClient, era: str) -> None:
     assert call(client, "anthropic_model_list", None, era=era)["structuredContent"]["has_more"] is False
+
+
+@pytest.mark.parametrize("name", ["lifecycle", "region", "provider"])
+@pytest.mark.parametrize("tool", ["anthropic_model_list", "search_models"])
+def test_an_empty_list_is_no_filter(client: FlaskClient, tool: str, name: str) -> None:
+    if (tool, name) == ("anthropic_model_list", "provider"):
+        name = "region"
+    everything = call(client, tool, {})["structuredContent"]["data"]
+
+    assert everything and call(client, tool, {name: []})["structuredContent"]["data"] == everything
 
 
 def test_a_catalog_that_is_not_there_yet_is_something_to_try_again(make_app: MakeApp) -> None:

@@ -4,6 +4,8 @@ import re
 
 from flask import Blueprint, Flask, Response, current_app, request
 from flask.typing import ResponseReturnValue
+from gunicorn.http.errors import ParseException
+from werkzeug.exceptions import BadRequest
 
 from app.blueprints import current_settings
 from app.errors import BODY_BYTES_AT_MOST, MCP_PATH, OriginNotAllowed, RequestTooLarge
@@ -22,7 +24,10 @@ def init_app(app: Flask) -> None:
 @bp.post(MCP_PATH)
 def post_message() -> ResponseReturnValue:
     check_origin(request.headers.get("Origin"))
-    body = request.get_data(cache=False)
+    try:
+        body = request.get_data(cache=False)
+    except ParseException:
+        raise BadRequest from None
     if request.content_length is None and len(body) >= BODY_BYTES_AT_MOST:
         # werkzeug cuts a body whose length was not told at the limit, without a word.
         raise RequestTooLarge

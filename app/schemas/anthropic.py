@@ -5,7 +5,7 @@ from typing import Any
 from marshmallow import EXCLUDE, Schema, ValidationError, fields, pre_load, validates_schema
 
 from app.catalog.records import ACTIVE, DEPRECATED, LIFECYCLES
-from app.schemas.fields import Between, Instant, ProfileRegions, WholeNumber, WordList, Words, plain_query
+from app.schemas.fields import Between, Instant, ProfileRegions, Text, WholeNumber, WordList, Words, plain_query
 
 LIMIT_AT_MOST = 1000
 LISTS = {"lifecycle": "lifecycle[]", "lifecycle[]": "lifecycle[]", "region": "region", "region[]": "region"}
@@ -20,8 +20,8 @@ class ListModelsQuerySchema(Schema):
     limit = WholeNumber(
         validate=Between(1, LIMIT_AT_MOST), metadata={"description": "Number of models in a page, 1 to 1000."}
     )
-    after_id = fields.String(metadata={"description": "The page immediately after the model with this id."})
-    before_id = fields.String(metadata={"description": "The page immediately before the model with this id."})
+    after_id = Text(metadata={"description": "The page immediately after the model with this id."})
+    before_id = Text(metadata={"description": "The page immediately before the model with this id."})
     lifecycle = WordList(
         LIFECYCLES,
         data_key="lifecycle[]",

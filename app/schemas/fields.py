@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from marshmallow import ValidationError, fields
+from marshmallow import ValidationError, fields, missing
 
 # PHP writes an array with the places of its items.
 INDEX = re.compile(r"\[[0-9]+\]$")
@@ -35,16 +35,35 @@ class ProfileRegions(fields.Field[Mapping[str, list[str]]]):
         return {profile_id: list(regions) for profile_id, regions in value}
 
 
+class Text(fields.String):
+    default_error_messages = {
+        "invalid": "Input should be a valid string",
+        "null": "Input should be a valid string",
+        "required": "Field required",
+    }
+
+
 class WholeNumber(fields.Integer):
     """An integer from a query string or from JSON; `int()` alone would take `1_0` and 2.5."""
 
-    default_error_messages = {"invalid": "Input should be a valid integer, unable to parse string as an integer"}
+    default_error_messages = {
+        "invalid": "Input should be a valid integer",
+        "null": "Input should be a valid integer",
+        "no_number": "Input should be a valid integer, unable to parse string as an integer",
+        "fraction": "Input should be a valid integer, got a number with a fractional part",
+    }
 
     def _validated(self, value: Any) -> int:
-        is_text = isinstance(value, str) and re.fullmatch(r"\s*[+-]?[0-9]+\s*", value)
-        if not is_text and not (isinstance(value, int | float) and value == value // 1):
+        if isinstance(value, str) and not re.fullmatch(r"\s*[+-]?[0-9]+\s*", value):
+            raise self.make_error("no_number")
+        if isinstance(value, float) and value != value // 1:
+            raise self.make_error("fraction")
+        if isinstance(value, bool) or not isinstance(value, str | int | float):
             raise self.make_error("invalid")
-        return super()._validated(value)
+        try:
+            return super()._validated(value)
+        except ValidationError:  # More digits than Python reads.
+            raise self.make_error("no_number") from None
 
 
 class Between:
@@ -65,7 +84,7 @@ class Between:
 class Flag(fields.Boolean):
     """True or false, from JSON or in a query string in any case."""
 
-    default_error_messages = {"invalid": "Input should be 'true' or 'false'"}
+    default_error_messages = dict.fromkeys(("invalid", "null"), "Input should be 'true' or 'false'")
     truthy = {True, "true", "1"}
     falsy = {False, "false", "0"}
 
@@ -74,19 +93,20 @@ class Flag(fields.Boolean):
 
 
 class Words(fields.List[str]):
-    """Words; a lone one, as agents write it, is a list of one.
+    """Words; a lone one, as agents write it, is a list of one, and an empty list says nothing.
 
     Args:
         told: the words that there are, for whoever reads the schema; they are not checked.
     """
 
-    default_error_messages = {"invalid": "Input should be a list of strings"}
+    default_error_messages = dict.fromkeys(("invalid", "null"), "Input should be a list of strings")
 
     def __init__(self, told: tuple[str, ...] = (), **kwargs: Any) -> None:
-        super().__init__(fields.String(metadata={"enum": list(told)} if told else {}), **kwargs)
+        super().__init__(Text(metadata={"enum": list(told)} if told else {}), **kwargs)
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> list[str | None]:
-        return super()._deserialize([value] if isinstance(value, str) else value, attr, data, **kwargs)
+        words = super()._deserialize([value] if isinstance(value, str) else value, attr, data, **kwargs)
+        return words if words or self.load_default is missing else list(self.load_default)
 
 
 class WordList(Words):

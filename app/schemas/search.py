@@ -6,7 +6,7 @@ from marshmallow import EXCLUDE, Schema, fields, post_load, pre_load
 
 from app.catalog.records import ACTIVE, DEPRECATED, LIFECYCLES
 from app.catalog.search import ModelFilter
-from app.schemas.fields import Between, Flag, Instant, ProfileRegions, WholeNumber, Words, plain_query
+from app.schemas.fields import Between, Flag, Instant, ProfileRegions, Text, WholeNumber, Words, plain_query
 
 LIMIT_AT_MOST = 100
 DEFAULT_LIMIT = 20
@@ -20,7 +20,7 @@ class SearchQuerySchema(Schema):
     class Meta:
         unknown = EXCLUDE
 
-    query = fields.String(
+    query = Text(
         attribute="text",
         metadata={"description": "Words that must all be in the model's id or name, in any case: `claude haiku`."},
     )
@@ -50,7 +50,7 @@ class SearchQuerySchema(Schema):
         load_default=DEFAULT_LIMIT,
         metadata={"description": f"The most models in one answer, 1 to {LIMIT_AT_MOST}."},
     )
-    after_id = fields.String(
+    after_id = Text(
         metadata={"description": "The page after the model with this id: the `last_id` of the page before."},
     )
 
