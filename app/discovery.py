@@ -14,6 +14,7 @@ import time
 import traceback
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextlib import suppress
 from datetime import UTC, datetime
 from functools import cache, partial
 from typing import Any, TypeVar
@@ -22,7 +23,7 @@ from app.catalog.codec import encode_visit
 from app.catalog.reading import Malformed, Reader
 from app.catalog.records import FoundationModel, InferenceProfile, RegionFailure, RegionListing
 from app.child_process import end_with_parent
-from app.pinning import Settler
+from app.pinning import Settler, may_pin
 from app.redaction import redacted
 from config import ALL_REGIONS, Settings, read_server_settings, read_settings
 
@@ -260,16 +261,17 @@ def _as_it_is(visit: RegionListing | RegionFailure) -> RegionListing | RegionFai
 def main() -> None:
     end_with_parent()
     # Clients wait for the workers; nobody waits for this.
-    os.nice(NICENESS)
+    with suppress(PermissionError):  # A sandbox may forbid it.
+        os.nice(NICENESS)
     # Looking for garbage costs a third of the CPU, and there is none: in a second or two all memory is given back.
     gc.disable()
-    settler = Settler()
+    settler = Settler() if read_server_settings(os.environ).pinning and may_pin() else None
     settings = read_settings(os.environ)
     if settings.source == "aws":
         load_trust_once()
     visits = visits_of(settings)
     # Forty threads on several cores would pass the interpreter's lock around for as long again as they work.
-    if read_server_settings(os.environ).pinning:
+    if settler is not None:
         settler.settle()
     out = sys.stdout.buffer
     out.write(json.dumps({"regions": list(visits)}).encode() + b"\n")

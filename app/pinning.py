@@ -45,6 +45,11 @@ def free_core(cores: Iterable[int], taken: Sequence[int | None], *, workers: int
     return min(ranked, key=taken.count)
 
 
+def may_pin() -> bool:
+    """Whether the cores are ours to choose among: we can see what others use, and have no limit on our CPU time."""
+    return STAT.exists() and not has_cpu_quota()
+
+
 def has_cpu_quota(own: Path = OWN_CGROUP, root: Path = CGROUPS) -> bool:
     """Whether a control group (version 1 or 2) of this process has a limit on its CPU time.
 
@@ -101,7 +106,10 @@ class Pin:
         if now < self._next_look:
             return
         self._next_look = now + LOOK_EVERY_S
-        last, self._last = self._last, self._used()
+        try:
+            last, self._last = self._last, self._used()
+        except OSError:
+            return  # Out of descriptors, say: nothing to end a worker for.
         self.judge(*(after - before for after, before in zip(self._last, last, strict=True)))
 
     def judge(self, took_s: float, own_s: float, core_s: float, all_s: float) -> None:
@@ -149,13 +157,10 @@ class Settler:
         self._began = time.monotonic(), time.process_time(), _busy_s(self._cores)
 
     def settle(self, *, for_s: float = SETTLED_S) -> None:
-        """To be called before the threads start; does nothing where no core is quiet, or CPU time has a limit."""
-        if has_cpu_quota():
-            return
+        """To be called before the threads start; does nothing where no core is quiet."""
         began_s, own_s, before = self._began
-        used = {core: after - before[core] for core, after in _busy_s(self._cores).items()}
-        if (here := _current_core()) in used:
-            used[here] -= time.process_time() - own_s
+        after, own_s = _busy_s(self._cores), time.process_time() - own_s
+        used = used_by_others(before, after, own_s=own_s, own_core=_current_core())
         core = quietest(used, time.monotonic() - began_s, taken=_held_by_parent())
         if core is not None:
             self._move({core})
@@ -167,6 +172,13 @@ class Settler:
         for thread in os.listdir("/proc/self/task"):
             with suppress(ProcessLookupError):
                 os.sched_setaffinity(int(thread), cores)
+
+
+def used_by_others(
+    before: Mapping[int, float], after: Mapping[int, float], *, own_s: float, own_core: int
+) -> dict[int, float]:
+    """What has been used of each core in a while, less what this process has used, on the core that it is on."""
+    return {core: after[core] - before[core] - (own_s if core == own_core else 0) for core in after}
 
 
 def quietest(used_s: Mapping[int, float], took_s: float, *, taken: Container[int]) -> int | None:

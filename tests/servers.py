@@ -69,6 +69,7 @@ def running_service(
     ready: bool = True,
     socket: Path | None = None,
     application: str = "wsgi:app",
+    within: tuple[str, ...] = (),
     **settings: str,
 ) -> Iterator[Service]:
     """gunicorn with this project's configuration.
@@ -78,6 +79,7 @@ def running_service(
         arguments: more arguments for gunicorn.
         socket: a unix socket to serve on, too.
         application: what gunicorn serves, as `module:name`.
+        within: the beginning of a command that runs it in a place of its own.
         ready: wait until /readyz answers 200, else until /livez does.
         settings: environment variables.
     """
@@ -88,7 +90,7 @@ def running_service(
     environ = service_environ(folder, **({"BIND": f"127.0.0.1:{port}", "WEB_CONCURRENCY": "1"} | settings))
     with log_file.open("ab") as log:
         process = subprocess.Popen(
-            [GUNICORN, "-c", "gunicorn.conf.py", application, *arguments],
+            [*within, GUNICORN, "-c", "gunicorn.conf.py", application, *arguments],
             cwd=PROJECT,
             env=environ,
             stdout=log,

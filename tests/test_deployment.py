@@ -1,11 +1,13 @@
 """What an operator deploys beside nginx: systemd's units, the container, the settings' example."""
 
+import os
 import re
 import shutil
 import subprocess
 import sys
 from dataclasses import fields
 from pathlib import Path
+from textwrap import dedent
 from typing import Any
 
 import pytest
@@ -13,7 +15,7 @@ import pytest
 from config import ServerSettings, Settings
 from tests.builders import KEY
 from tests.nginx_server import SHIPPED, SOCKET
-from tests.servers import PROJECT, service_environ
+from tests.servers import PROJECT, running_service, service_environ
 
 UNITS = PROJECT / "config" / "systemd"
 CONTAINERFILE = (PROJECT / "config" / "Containerfile").read_text()
@@ -47,6 +49,34 @@ def test_the_example_says_of_every_setting_what_the_service_says() -> None:
     said = " ".join(EXAMPLE.replace("\n# ", " ").split())
 
     assert [it.metadata["name"] for it in SETTINGS if it.metadata["meaning"].replace("`", "") not in said] == []
+
+
+def test_where_only_processes_are_seen_the_service_runs_unpinned(tmp_path: Path) -> None:
+    # As systemd's ProcSubset=pid has it, and some containers do.
+    within = ("unshare", "--mount", "--pid", "--kill-child=SIGTERM", "sh", "-c")
+    script = 'mount -t proc -o subset=pid proc /proc && test ! -e /proc/stat && exec "$@"'
+    if subprocess.run([*within, script, "sh", "true"], capture_output=True).returncode:
+        pytest.skip("another /proc takes root")
+    with running_service(tmp_path, within=(*within, script, "sh")) as service:
+        assert "models" in service.get("/readyz").text
+        assert "Exception" not in service.log()
+        service.process.kill()  # It passes no other signal on; gunicorn then gets SIGTERM.
+
+
+def test_where_it_may_not_step_back_the_discovery_child_runs_all_the_same() -> None:
+    # As systemd's SystemCallFilter=~@resources has it.
+    code = dedent("""
+        import os
+        from app import discovery
+        def refuse(by):
+            raise PermissionError
+        os.nice = refuse
+        discovery.main()
+    """)
+    environ = {"PATH": os.environ["PATH"], "CATALOG_SOURCE": "demo", "AWS_BEDROCK_REGIONS": "us-east-1"}
+    said = subprocess.run([sys.executable, "-c", code], cwd=PROJECT, env=environ, capture_output=True, check=True)
+
+    assert b'"listing"' in said.stdout
 
 
 @pytest.fixture

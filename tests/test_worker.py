@@ -1,11 +1,13 @@
 """gunicorn as it is configured here."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import httpx2 as httpx
 
 from tests.builders import KEY
-from tests.servers import running_service
+from tests.servers import PROJECT, running_service, service_environ
 
 
 def test_gunicorn_believes_nobody_about_another_path_or_scheme(tmp_path: Path) -> None:
@@ -15,3 +17,16 @@ def test_gunicorn_believes_nobody_about_another_path_or_scheme(tmp_path: Path) -
 
     assert answer.status_code == 200
     assert len(answer.json()["data"]) == 1
+
+
+def test_what_is_loaded_before_the_fork_is_no_garbage_to_look_through(tmp_path: Path) -> None:
+    code = (
+        "import gc, runpy, types\n"
+        "hooks = runpy.run_path('gunicorn.conf.py')\n"
+        "hooks['pre_fork'](types.SimpleNamespace(WORKERS={}, num_workers=1), types.SimpleNamespace())\n"
+        "print(gc.get_freeze_count() > 1000, len(gc.get_objects()) < 1000)"
+    )
+    environ = service_environ(tmp_path)
+    said = subprocess.run([sys.executable, "-c", code], cwd=PROJECT, env=environ, capture_output=True, text=True)
+
+    assert said.stdout == "True True\n", said.stderr
