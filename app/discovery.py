@@ -143,7 +143,7 @@ def visit_region(client: Any) -> RegionListing | RegionFailure:
     region = str(client.meta.region_name)
     began = time.monotonic()
     try:
-        models, profiles, skipped = list_region(client)
+        models, profiles, bad = list_region(client)
     except ClientError as error:
         code, detail = str(error.response["Error"].get("Code")), str(error.response["Error"].get("Message", ""))
     except (BotoCoreError, ResponseParserError, MalformedAnswer, Malformed) as error:
@@ -154,40 +154,48 @@ def visit_region(client: Any) -> RegionListing | RegionFailure:
             listed_at=now(),
             models=models,
             profiles=profiles,
-            skipped_rows=skipped,
+            skipped_rows=len(bad),
+            skipped_ids=tuple(row_id for row_id in bad if row_id),
             took_ms=_ms_since(began),
         )
     return RegionFailure(region=region, failed_at=now(), code=code, detail=redacted(detail), took_ms=_ms_since(began))
 
 
-def list_region(client: Any) -> tuple[tuple[FoundationModel, ...], tuple[InferenceProfile, ...], int]:
-    """A region's models, its inference profiles, and how many malformed rows were skipped."""
-    models, skipped = read_rows(client.list_foundation_models().get("modelSummaries"), read_model)
+def list_region(client: Any) -> tuple[tuple[FoundationModel, ...], tuple[InferenceProfile, ...], list[str]]:
+    """A region's models, its inference profiles, and the id of each malformed row that was skipped, "" for none."""
+    models, bad = read_rows(client.list_foundation_models().get("modelSummaries"), read_model, "modelId")
     profiles: list[InferenceProfile] = []
     pages = client.get_paginator("list_inference_profiles").paginate(
         typeEquals="SYSTEM_DEFINED", PaginationConfig={"PageSize": PROFILES_A_PAGE}
     )
     for page in pages:
-        rows, skipped_here = read_rows(page.get("inferenceProfileSummaries"), read_profile)
+        rows, bad_here = read_rows(page.get("inferenceProfileSummaries"), read_profile, "inferenceProfileId")
         profiles += rows
-        skipped += skipped_here
-    return tuple(models), tuple(profiles), skipped
+        bad += bad_here
+    return tuple(models), tuple(profiles), bad
 
 
-def read_rows(rows: Any, read: Callable[[Reader], RowT]) -> tuple[list[RowT], int]:
-    """The rows that can be read, once an id, and how many could not.
+def read_rows(rows: Any, read: Callable[[Reader], RowT], id_key: str) -> tuple[list[RowT], list[str]]:
+    """The rows that can be read, once an id, and the ids of those that could not, "" where even that cannot.
 
     Raises:
         Malformed: there is no list of rows.
     """
     good: list[RowT] = []
-    bad = 0
+    bad: list[str] = []
     for row in Reader(rows, "rows").each():
         try:
             good.append(read(row))
         except Malformed:
-            bad += 1
+            bad.append(_id_of(row, id_key))
     return list({row.id: row for row in reversed(good)}.values())[::-1], bad  # type: ignore[attr-defined]
+
+
+def _id_of(row: Reader, id_key: str) -> str:
+    try:
+        return row.get(id_key).string()
+    except Malformed:
+        return ""
 
 
 def read_model(row: Reader) -> FoundationModel:

@@ -50,6 +50,7 @@ LISTINGS = st.builds(
     models=st.lists(MODELS, max_size=4).map(tuple),
     profiles=st.lists(PROFILES, max_size=3).map(tuple),
     skipped_rows=COUNTS,
+    skipped_ids=SOME_WORDS,
     completed_rows=COUNTS,
     took_ms=COUNTS,
 )
@@ -74,7 +75,7 @@ STATE = CatalogState(
     changed_at=NOW,
     listings=(
         listing("us-east-1", model("a", name="A", legacy_at=day(4)), model("b"), profile("us.a", "a")),
-        listing("eu-west-1", model("b"), profile("eu.a", "a"), took_ms=12, skipped_rows=1),
+        listing("eu-west-1", model("b"), profile("eu.a", "a"), took_ms=12, skipped_rows=1, skipped_ids=("x",)),
     ),
     failures=(RegionFailure(region="eu-west-1", failed_at=NOW, code="Timeout", detail="no answer", took_ms=5),),
     departed=(Departed(id="z", created_at=day(1), left_at=NOW),),

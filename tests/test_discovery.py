@@ -168,6 +168,16 @@ def test_the_child_visits_real_regions(standin: BedrockStandin) -> None:
     assert ACCOUNT not in west.detail
 
 
+def test_a_malformed_row_is_skipped_under_its_id(standin: BedrockStandin) -> None:
+    standin[EAST].models = [model_row("a"), model_row("b", modelName=5), model_row("", modelName="no id")]
+    standin[EAST].profiles = [profile_row("us.a", "a"), profile_row("us.b", "a", status=5)]
+    listing = visited(BedrockClients(Settings(regions=(EAST,)))[EAST])
+
+    assert [row.id for row in listing.models] == ["a"]
+    assert [row.id for row in listing.profiles] == ["us.a"]
+    assert (listing.skipped_rows, listing.skipped_ids) == (3, ("b", "us.b"))
+
+
 def test_thousands_of_profiles_come_in_pages_of_a_thousand(standin: BedrockStandin) -> None:
     standin[EAST].profiles = [profile_row(f"us.{number}", "a") for number in range(2500)]
     east = found(Settings(regions=(EAST,)))[EAST]

@@ -356,6 +356,17 @@ def test_a_listing_with_malformed_rows_takes_nothing_away() -> None:
     assert after.state.listings[0].skipped_rows == 2
 
 
+def test_a_malformed_row_that_says_its_id_keeps_that_model_and_no_other() -> None:
+    rows = [model(name) for name in ("a", "b", "gone")]
+    current = snapshot(listing("us-east-1", *rows, profile("us.a", "a"), profile("us.gone", "gone")))
+    for _ in range(3):
+        now = listing("us-east-1", model("a"), profile("us.new", "a"), skipped_rows=2, skipped_ids=("b", "us.a"))
+        current = advanced(current, now, regions=("us-east-1",))
+
+    assert ids(current) == ["a", "b"]
+    assert sorted(current.by_profile) == ["us.a", "us.new"]
+
+
 def test_a_listing_without_malformed_rows_takes_away_what_it_does_not_name() -> None:
     before = snapshot(listing("us-east-1", model("a"), model("b")))
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
+from typing import TypeVar
 
 from app.catalog.paging import sort_key
 from app.catalog.records import (
@@ -21,6 +22,8 @@ from app.catalog.records import (
     RegionFailure,
     RegionListing,
 )
+
+RowT = TypeVar("RowT", FoundationModel, InferenceProfile)
 
 CALLABLE_TYPES = frozenset({ON_DEMAND, INFERENCE_PROFILE})
 
@@ -200,15 +203,22 @@ def advance(
 
 
 def _with_skipped(listing: RegionListing, last: RegionListing | None) -> RegionListing:
-    """A malformed row takes nothing away: what such a listing does not name stays as it was last told."""
+    """A malformed row takes nothing away: what it told before stays.
+
+    A row whose very id cannot be read may be any, so then all that the listing does not name stays.
+    """
     if not listing.skipped_rows or last is None:
         return listing
-    models = {row.id for row in listing.models}
-    profiles = {row.id for row in listing.profiles}
+    skipped = set(listing.skipped_ids) if len(listing.skipped_ids) == listing.skipped_rows else None
+
+    def kept(now: Sequence[RowT], before: Sequence[RowT]) -> tuple[RowT, ...]:
+        named = {row.id for row in now}
+        return tuple(row for row in before if row.id not in named and (skipped is None or row.id in skipped))
+
     return replace(
         listing,
-        models=listing.models + tuple(row for row in last.models if row.id not in models),
-        profiles=listing.profiles + tuple(row for row in last.profiles if row.id not in profiles),
+        models=listing.models + kept(listing.models, last.models),
+        profiles=listing.profiles + kept(listing.profiles, last.profiles),
     )
 
 

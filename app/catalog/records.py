@@ -54,8 +54,9 @@ class InferenceProfile:
 class RegionListing:
     """All that one visit to a region brought.
 
-    `skipped_rows` counts the rows that were malformed and left out, `completed_rows` those that left out what they
-    had said before, which then stands; `took_ms` is the visit's duration.
+    `skipped_rows` counts the rows that were malformed and left out, `skipped_ids` are the ids of those that had a
+    readable one, `completed_rows` counts those that left out what they had said before, which then stands; `took_ms`
+    is the visit's duration.
     """
 
     region: str
@@ -63,6 +64,7 @@ class RegionListing:
     models: tuple[FoundationModel, ...]
     profiles: tuple[InferenceProfile, ...] = ()
     skipped_rows: int = 0
+    skipped_ids: tuple[str, ...] = ()
     completed_rows: int = 0
     took_ms: int = 0
 
