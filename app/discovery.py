@@ -43,10 +43,10 @@ class MalformedAnswer(Exception):
     """An answer with status 200 that is no listing."""
 
 
-class BedrockClients(Mapping[str, Any]):
-    """A client a region, in order of preference, from one session.
+class BedrockClients:
+    """Makes the clients of `regions`, which are in order of preference, from one session.
 
-    Each is built when it is asked for, so that the first regions are called while the others' clients are built; one
+    Each is made when its visit begins, so that the first regions are called while the others' clients are made; one
     after another, since a session is not safe for more.
     """
 
@@ -67,25 +67,20 @@ class BedrockClients(Mapping[str, Any]):
             max_pool_connections=1,
             tcp_keepalive=True,
         )
-        self._regions = settings.regions
+        self.regions = settings.regions
         if settings.regions == (ALL_REGIONS,):
             partition = self._session.get_partition_for_region(self._session.region_name or "us-east-1")
-            self._regions = tuple(self._session.get_available_regions("bedrock", partition_name=partition))
-        self._building = threading.Lock()
+            self.regions = tuple(self._session.get_available_regions("bedrock", partition_name=partition))
+        self._making = threading.Lock()
 
-    def __getitem__(self, region: str) -> Any:
-        if region not in self._regions:
-            raise KeyError(region)
-        with self._building:
+    def client(self, region: str) -> Any:
+        with self._making:
             client = self._session.client("bedrock", region_name=region, config=self._config)
         client.meta.events.register("before-parse.bedrock.*", take_rows)
         return client
 
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._regions)
-
-    def __len__(self) -> int:
-        return len(self._regions)
+    def visit(self, region: str) -> RegionListing | RegionFailure:
+        return visit_region(self.client(region))
 
 
 def load_trust_once() -> None:
@@ -255,11 +250,7 @@ def visits_of(settings: Settings) -> dict[str, Visit]:
 
         return {visit.region: partial(_as_it_is, visit) for visit in demo_visits(settings.regions, at=now())}
     clients = BedrockClients(settings)
-    return {region: partial(_visit, clients, region) for region in clients}
-
-
-def _visit(clients: BedrockClients, region: str) -> RegionListing | RegionFailure:
-    return visit_region(clients[region])
+    return {region: partial(clients.visit, region) for region in clients.regions}
 
 
 def _as_it_is(visit: RegionListing | RegionFailure) -> RegionListing | RegionFailure:

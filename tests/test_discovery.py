@@ -126,7 +126,7 @@ def test_a_bug_in_one_visit_is_that_regions_failure(capsys: pytest.CaptureFixtur
 
 
 def test_all_stands_for_every_region_of_the_partition() -> None:
-    names = list(BedrockClients(Settings(regions=("all",))))
+    names = BedrockClients(Settings(regions=("all",))).regions
 
     assert len(names) > 30 and EAST in names and "us-gov-west-1" not in names
 
@@ -134,11 +134,11 @@ def test_all_stands_for_every_region_of_the_partition() -> None:
 def test_all_regions_of_another_partition_are_that_partitions(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_DEFAULT_REGION", "us-gov-west-1")
 
-    assert "us-gov-west-1" in BedrockClients(Settings(regions=("all",)))
+    assert "us-gov-west-1" in BedrockClients(Settings(regions=("all",))).regions
 
 
 def test_clients_are_built_with_the_sdks_own_timeouts_and_retries() -> None:
-    config: Config = BedrockClients(Settings(regions=(EAST,), refresh_timeout_s=3))[EAST].meta.config
+    config: Config = BedrockClients(Settings(regions=(EAST,), refresh_timeout_s=3)).client(EAST).meta.config
 
     assert (config.connect_timeout, config.read_timeout) == (3, 3)  # type: ignore[attr-defined]
     assert config.retries == {"mode": "standard", "total_max_attempts": 3}  # type: ignore[attr-defined]
@@ -171,7 +171,7 @@ def test_the_child_visits_real_regions(standin: BedrockStandin) -> None:
 def test_a_malformed_row_is_skipped_under_its_id(standin: BedrockStandin) -> None:
     standin[EAST].models = [model_row("a"), model_row("b", modelName=5), model_row("", modelName="no id")]
     standin[EAST].profiles = [profile_row("us.a", "a"), profile_row("us.b", "a", status=5)]
-    listing = visited(BedrockClients(Settings(regions=(EAST,)))[EAST])
+    listing = visited(BedrockClients(Settings(regions=(EAST,))).client(EAST))
 
     assert [row.id for row in listing.models] == ["a"]
     assert [row.id for row in listing.profiles] == ["us.a"]
@@ -216,7 +216,7 @@ WRONG_BODIES: dict[str, bytes] = {
 @pytest.mark.parametrize("way", WRONG_BODIES)
 def test_an_answer_that_is_no_listing_is_a_failure(standin: BedrockStandin, way: str) -> None:
     standin[EAST].body = WRONG_BODIES[way]
-    failure = visit_region(BedrockClients(Settings(regions=(EAST,)))[EAST])
+    failure = visit_region(BedrockClients(Settings(regions=(EAST,))).client(EAST))
 
     assert isinstance(failure, RegionFailure)
     assert failure.code in ("MalformedAnswer", "Malformed")
