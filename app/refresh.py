@@ -124,12 +124,12 @@ class Refresher:
         # The jitter keeps the workers of one host from looking all at once; but with nothing to serve, none waits.
         pause_s = every_s() * random.uniform(0, 0.5) if self._catalog.latest else 0
         while not self._stopping.wait(pause_s):
-            try:
-                job()
-                self._after_job()
-            except Exception:
-                metrics.JOB_FAILURES.labels(job.__name__).inc()
-                log.exception("job_failed", job=job.__name__)
+            for step in (job, self._after_job):
+                try:
+                    step()
+                except Exception:
+                    metrics.JOB_FAILURES.labels(step.__name__).inc()
+                    log.exception("job_failed", job=step.__name__)
             pause_s = every_s() * random.uniform(0.9, 1.0)
 
     def follow(self) -> None:
@@ -213,7 +213,8 @@ class Refresher:
         if latest is None:
             return True
         state = latest.state
-        if self._settings.regions != (ALL_REGIONS,) and not set(self._settings.regions) <= set(state.regions):
+        # Set anew: regions that were not asked before are asked at once.
+        if not set(self._settings.regions) <= {*state.regions, *state.asked_for}:
             return True
         age = self._clock() - state.attempted_at
         interval_s = self._settings.refresh_s if state.listings else min(RETRY_S, self._settings.refresh_s)
@@ -233,6 +234,7 @@ class Refresher:
             regions=visits.regions,
             at=self._clock(),
             max_stale=timedelta(seconds=self._settings.max_stale_s),
+            asked_for=self._settings.regions,
         )
         with self._publishing:
             stored = self._save(snapshot.state)

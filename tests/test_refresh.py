@@ -5,6 +5,7 @@ import os
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -115,6 +116,16 @@ def test_a_region_newly_configured_is_asked_at_once(world: World) -> None:
     refresher, _ = world.worker(regions=(EAST, "eu-west-1"))
 
     assert refresher.refresh_if_due() is not None
+
+
+def test_all_regions_are_asked_at_once_where_some_were_configured_before(world: World) -> None:
+    world.worker()[0].refresh_if_due()
+    for _ in range(2):
+        refresher, _ = world.worker(regions=("all",))
+        refresher.follow()
+        refresher.refresh_if_due()
+
+    assert world.visits == 2
 
 
 def test_while_there_is_nothing_to_serve_the_next_try_comes_soon(world: World) -> None:
@@ -399,13 +410,24 @@ def test_the_log_tells_of_a_failed_region_and_of_what_is_served_of_it(world: Wor
     assert (told["catalog_not_refreshed"]["regions_listed"], told["catalog_not_refreshed"]["regions_failed"]) == (0, 1)
 
 
-def test_a_cursor_that_another_worker_gave_out_is_known_to_a_worker_that_has_not_followed_yet(
-    make_app: MakeApp, tmp_path: Path
+@pytest.mark.parametrize(
+    ("question", "never"),
+    [
+        ("/anthropic/v1/models?after_id=b", "/anthropic/v1/models?after_id=never"),
+        ("/anthropic/v1/models?region=eu-west-1", "/anthropic/v1/models?region=eu-west-9"),
+        ("/anthropic/v1/models/b", "/anthropic/v1/models/never"),
+        ("/v1/models/b", "/v1/models/never"),
+        ("/search_models?after_id=b", "/search_models?after_id=never"),
+        ("/search_models?provider=Other", "/search_models?provider=never"),
+    ],
+)
+def test_what_another_worker_told_of_is_known_to_a_worker_that_has_not_followed_yet(
+    make_app: MakeApp, tmp_path: Path, question: str, never: str
 ) -> None:
-    old, new = listing(EAST, model("a")), listing(EAST, model("a"), model("b", start_of_life_at=day(9)))
-    app = make_app(snapshot(old))
-    FileStore(tmp_path / "catalog").save(encode_state(snapshot(new).state))
-    answer = client_of(app).get("/anthropic/v1/models?after_id=b")
+    app = make_app(snapshot(listing(EAST, model("a"))))
+    newer = [listing(EAST, model("a")), listing("eu-west-1", model("b", start_of_life_at=day(9), provider="Other"))]
+    FileStore(tmp_path / "catalog").save(encode_state(snapshot(*newer).state))
+    app.extensions["refresher"]._settings = replace(app.extensions["settings"], regions=(EAST, "eu-west-1"))
 
-    assert [row["id"] for row in answer.get_json()["data"]] == ["a"]
-    assert client_of(app).get("/anthropic/v1/models?after_id=never").status_code == 400
+    assert client_of(app).get(question).status_code == 200
+    assert client_of(app).get(never).status_code in (400, 404)

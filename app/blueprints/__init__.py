@@ -1,10 +1,18 @@
 """The routes: a view validates, reads the snapshot once, and shapes."""
 
+from collections.abc import Callable
+from typing import TypeVar
+
 from flask import current_app, g
 
 from app.catalog.current import Catalog
+from app.catalog.paging import UnknownCursor
 from app.catalog.records import CatalogSnapshot
+from app.catalog.search import UnknownValue
+from app.errors import ModelNotFound
 from config import Settings
+
+MadeT = TypeVar("MadeT")
 
 
 def current_snapshot() -> CatalogSnapshot:
@@ -20,15 +28,21 @@ def current_snapshot() -> CatalogSnapshot:
     return snapshot
 
 
-def newest_snapshot() -> CatalogSnapshot:
-    """The same, once the stored catalog was looked at: another worker may have told the client of a newer one.
+def made_of_snapshot(make: Callable[[CatalogSnapshot], MadeT]) -> MadeT:
+    """What a function makes of the current snapshot.
+
+    Where the question names something unknown there, of the stored one: another worker may have told the client of it.
 
     Raises:
         CatalogUnavailable: nothing to serve yet.
+        UnknownCursor, UnknownValue, ModelNotFound: of the function's, the second time.
     """
-    current_app.extensions["refresher"].follow()
-    g.pop("snapshot", None)
-    return current_snapshot()
+    try:
+        return make(current_snapshot())
+    except (UnknownCursor, UnknownValue, ModelNotFound):
+        current_app.extensions["refresher"].follow()
+        g.pop("snapshot", None)
+        return make(current_snapshot())
 
 
 def current_settings() -> Settings:

@@ -5,14 +5,14 @@ from typing import Any
 from flask import Blueprint, jsonify, request
 from flask.typing import ResponseReturnValue
 
-from app.blueprints import current_settings, current_snapshot, newest_snapshot
-from app.catalog.paging import UnknownCursor
-from app.catalog.records import CatalogSnapshot
+from app.blueprints import current_settings, made_of_snapshot
+from app.catalog.paging import Page
+from app.catalog.records import CatalogModel, CatalogSnapshot
+from app.catalog.search import UnknownValue
 from app.catalog.selection import chat_page, find_chat_model
-from app.errors import InvalidRequest, ModelNotFound
+from app.errors import ModelNotFound
 from app.front import cacheable
 from app.schemas.anthropic import ListModelsQuerySchema, ModelInfoSchema, ModelPageSchema
-from app.schemas.fields import alternatives
 
 bp = Blueprint("anthropic", __name__)
 
@@ -37,16 +37,16 @@ def page_body(query: dict[str, Any]) -> dict[str, Any]:
     """One page of chat models, as a validated query asks for it.
 
     Raises:
-        CatalogUnavailable, UnknownCursor, InvalidRequest
+        CatalogUnavailable, UnknownCursor, UnknownValue
     """
-    settings, snapshot = current_settings(), current_snapshot()
-    check_regions(query["regions"], snapshot)
+    settings = current_settings()
     query = {"limit": settings.default_limit} | query | {"include_provisioned": settings.include_provisioned}
-    try:
-        page = chat_page(snapshot, **query)
-    except UnknownCursor:
-        page = chat_page(newest_snapshot(), **query)
-    body: dict[str, Any] = (PAGE if settings.extensions else BARE_PAGE).dump(page)
+
+    def page_of(snapshot: CatalogSnapshot) -> Page:
+        check_regions(query["regions"], snapshot)
+        return chat_page(snapshot, **query)
+
+    body: dict[str, Any] = (PAGE if settings.extensions else BARE_PAGE).dump(made_of_snapshot(page_of))
     return body
 
 
@@ -57,18 +57,22 @@ def model_body(model_id: str) -> dict[str, Any]:
         CatalogUnavailable, ModelNotFound
     """
     settings = current_settings()
-    model = find_chat_model(current_snapshot(), model_id, include_provisioned=settings.include_provisioned)
-    if model is None:
-        raise ModelNotFound(model_id)
-    body: dict[str, Any] = (MODEL if settings.extensions else BARE_MODEL).dump(model)
+
+    def find(snapshot: CatalogSnapshot) -> CatalogModel:
+        model = find_chat_model(snapshot, model_id, include_provisioned=settings.include_provisioned)
+        if model is None:
+            raise ModelNotFound(model_id)
+        return model
+
+    body: dict[str, Any] = (MODEL if settings.extensions else BARE_MODEL).dump(made_of_snapshot(find))
     return body
 
 
 def check_regions(regions: list[str], snapshot: CatalogSnapshot) -> None:
     """
     Raises:
-        InvalidRequest: one of the regions is none that this catalog asks.
+        UnknownValue: one of the regions is none that this catalog asks.
     """
     known = tuple(sorted(snapshot.state.regions))
     if not set(regions) <= set(known):
-        raise InvalidRequest("region", f"Input should be {alternatives(known)}")
+        raise UnknownValue("region", known)

@@ -3,8 +3,9 @@
 from flask import Blueprint, jsonify
 from flask.typing import ResponseReturnValue
 
-from app.blueprints import current_settings, current_snapshot
+from app.blueprints import current_settings, current_snapshot, made_of_snapshot
 from app.catalog.lookup import find_model
+from app.catalog.records import CatalogModel, CatalogSnapshot
 from app.catalog.selection import is_served
 from app.errors import ModelNotFound
 from app.front import cacheable
@@ -26,7 +27,12 @@ def list_models() -> ResponseReturnValue:
 @bp.get("/v1/models/<path:model_id>")
 @cacheable
 def retrieve_model(model_id: str) -> ResponseReturnValue:
-    model = find_model(current_snapshot(), model_id)
-    if model is None or not is_served(model, include_provisioned=current_settings().include_provisioned):
-        raise ModelNotFound(model_id)
-    return jsonify(MODEL.dump(model))
+    provisioned = current_settings().include_provisioned
+
+    def find(snapshot: CatalogSnapshot) -> CatalogModel:
+        model = find_model(snapshot, model_id)
+        if model is None or not is_served(model, include_provisioned=provisioned):
+            raise ModelNotFound(model_id)
+        return model
+
+    return jsonify(MODEL.dump(made_of_snapshot(find)))

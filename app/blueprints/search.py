@@ -5,7 +5,7 @@ from typing import Any
 from flask import Blueprint, jsonify, request
 from flask.typing import ResponseReturnValue
 
-from app.blueprints import current_settings, current_snapshot
+from app.blueprints import current_settings, made_of_snapshot
 from app.catalog.search import search
 from app.front import cacheable
 from app.schemas.search import SearchQuerySchema, SearchResultSchema
@@ -27,6 +27,6 @@ def result_body(query: dict[str, Any]) -> dict[str, Any]:
     Raises:
         CatalogUnavailable, UnknownCursor, UnknownValue
     """
-    found = search(current_snapshot(), **query, include_provisioned=current_settings().include_provisioned)
-    body: dict[str, Any] = RESULT.dump(found)
+    query = query | {"include_provisioned": current_settings().include_provisioned}
+    body: dict[str, Any] = RESULT.dump(made_of_snapshot(lambda snapshot: search(snapshot, **query)))
     return body

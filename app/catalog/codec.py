@@ -63,6 +63,7 @@ def encode_state(state: CatalogState) -> bytes:
         {
             "source": state.source,
             "attempted_at": _instant(state.attempted_at),
+            "asked_for": state.asked_for,
             "refreshed_at": _instant(state.refreshed_at),
             "changed_at": _instant(state.changed_at),
             "models": [_model(row) for row in models],
@@ -90,6 +91,7 @@ def decode_state(data: bytes) -> CatalogState:
     return CatalogState(
         source=said.get("source").string(),
         attempted_at=said.get("attempted_at").instant(),
+        asked_for=said.get("asked_for").strings(),
         refreshed_at=said.get("refreshed_at").maybe(Reader.instant),
         changed_at=said.get("changed_at").maybe(Reader.instant),
         listings=tuple(

@@ -155,6 +155,7 @@ def advance(
     regions: Sequence[str],
     at: datetime,
     max_stale: timedelta,
+    asked_for: tuple[str, ...] = (),
 ) -> CatalogSnapshot:
     """The next snapshot, from the last one and what the visits of one refresh brought.
 
@@ -166,6 +167,7 @@ def advance(
         visits: at most one per region.
         regions: all that are configured, in order of preference.
         at: when the refresh ended.
+        asked_for: the setting that the regions come from.
     """
     last = {} if previous is None else {listing.region: listing for listing in previous.state.listings}
     results = {visit.region: _unless_emptied(visit, last.get(visit.region), at, max_stale) for visit in visits}
@@ -184,6 +186,7 @@ def advance(
     state = CatalogState(
         source=source,
         attempted_at=at,
+        asked_for=asked_for,
         refreshed_at=at if answered else previous.state.refreshed_at if previous else None,
         listings=tuple(listings),
         failures=tuple(failures),

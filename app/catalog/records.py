@@ -127,13 +127,14 @@ class Departed:
 class CatalogState:
     """What is kept between refreshes, and all that is stored; a snapshot is derived from it.
 
-    `listings` are each region's last good one, in order of preference; `failures` the regions whose last visit
-    failed. `attempted_at` is the last refresh, `refreshed_at` the last one that any region answered, `changed_at`
-    the last one that changed a model.
+    `asked_for` is the setting of the last refresh: regions, or `all`. `listings` are each region's last good one, in
+    order of preference; `failures` the regions whose last visit failed. `attempted_at` is the last refresh,
+    `refreshed_at` the last one that any region answered, `changed_at` the last one that changed a model.
     """
 
     source: str
     attempted_at: datetime
+    asked_for: tuple[str, ...] = ()
     refreshed_at: datetime | None = None
     changed_at: datetime | None = None
     listings: tuple[RegionListing, ...] = ()
