@@ -112,6 +112,7 @@ class Answers:
         at_most: int = 1024,
         bytes_at_most: int = 32 << 20,
         question_chars_at_most: int = 512,
+        lock: "threading.Lock | None" = None,
     ) -> None:
         self._kept: OrderedDict[Question, FinishedAnswer] = OrderedDict()
         self._bytes = 0
@@ -120,7 +121,7 @@ class Answers:
         self._at_most = at_most
         self._bytes_at_most = bytes_at_most
         self._question_chars_at_most = question_chars_at_most
-        self._lock = threading.Lock()
+        self._lock = lock or threading.Lock()
 
     def successor(self) -> "Answers":
         """An empty store for another catalog, that keeps at once what this one was asked for."""
@@ -130,6 +131,7 @@ class Answers:
             at_most=self._at_most,
             bytes_at_most=self._bytes_at_most,
             question_chars_at_most=self._question_chars_at_most,
+            lock=self._lock,
         )
 
     def take_expected(self) -> list[Question]:

@@ -103,8 +103,11 @@ class LineWriter:
     def flush(self) -> None:
         part: list[str] = []
         size = 0
-        while self._lines:
-            line = self._lines.popleft()
+        while True:
+            try:
+                line = self._lines.popleft()
+            except IndexError:  # Written, by this thread or by another one.
+                break
             if part and size + len(line) > WRITE_BYTES:
                 _write("".join(part))
                 part, size = [], 0

@@ -110,7 +110,8 @@ class FileStore:
         self._folder.mkdir(parents=True, exist_ok=True)
         if self._file.is_dir():
             self._set_folder_aside()
-        # Whoever saves holds the lease, so any other temporary file is what a killed writer left.
+        # Whoever saves holds the lease, so any other temporary file is what a killed writer left. (Where no lease can
+        # be had, two may save at once: then one of them fails, and says so.)
         for left in self._folder.glob(".snapshot-*"):
             left.unlink(missing_ok=True)
         descriptor, name = tempfile.mkstemp(prefix=".snapshot-", dir=self._folder)
