@@ -126,11 +126,12 @@ def parse_document(text: str) -> tuple[Key, ...]:
     Entries stand one a line, or between commas, as a StringList has them.
     """
     try:
-        said = Reader(parsed(text.encode()))
-        named = said.value if isinstance(said.value, dict) else None
+        named = Reader(parsed(text.encode())).value
     except Malformed:
         named = None
-    if named is None:
+    if isinstance(named, list | str):
+        raise BadKeys("it is JSON, but no object of keys by name")
+    if not isinstance(named, dict):
         return parse_lines(text.replace(",", "\n"))
     if not all(isinstance(value, str) for value in named.values()):
         raise BadKeys("the JSON object has a value that is no string")
@@ -143,7 +144,7 @@ def read_file(path: Path) -> tuple[Key, ...]:
         BadKeys: it cannot be read, or one of its lines is no key.
     """
     try:
-        return parse_lines(path.read_text(encoding="utf-8"))
+        return parse_lines(path.read_text(encoding="utf-8-sig"))
     except OSError as error:
         raise BadKeys(f"the file cannot be read: {error.strerror}") from None
     except UnicodeDecodeError:

@@ -62,6 +62,18 @@ def regions(value: str) -> tuple[str, ...]:
     return names
 
 
+def address(value: str) -> str:
+    host, colon, port = value.strip().rpartition(":")
+    is_host = re.fullmatch(r"[A-Za-z0-9.-]*|\[[0-9A-Fa-f:.]+\]", host)
+    if value.strip().startswith("unix:"):
+        is_good = len(value.strip()) > len("unix:")
+    else:
+        is_good = bool(colon and is_host and re.fullmatch(r"[0-9]{1,5}", port) and 0 < int(port) < 65_536)
+    if not is_good:
+        raise ValueError("an address and a port such as 127.0.0.1:8000 or [::1]:8000, or unix: and a path")
+    return value.strip()
+
+
 def prefix(value: str) -> str:
     # Clients take the dots out of a path before they send it.
     if not re.fullmatch(r"(/(?!\.\.?(/|$))[A-Za-z0-9._~-]+)*", value.strip()):
@@ -199,10 +211,13 @@ class ServerSettings:
     """What gunicorn.conf.py is told; gunicorn's other settings stand there."""
 
     bind: str = _setting(
-        "BIND", "127.0.0.1:8000", text, "Where gunicorn listens: an address and port, or `unix:` and a path"
+        "BIND", "127.0.0.1:8000", address, "Where gunicorn listens: an address and port, or `unix:` and a path"
     )
     workers: int | None = _setting(
-        "WEB_CONCURRENCY", None, whole_number(1, 1024), "Worker processes; by default one a core"
+        "WEB_CONCURRENCY",
+        None,
+        whole_number(1, 1024),
+        "Worker processes; by default one a core. Leave it out, not empty, which gunicorn refuses",
     )
     threads: int = _setting("WEB_THREADS", 4, whole_number(1, 1024), "Threads a worker")
     pinning: bool = _setting(

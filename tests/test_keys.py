@@ -29,6 +29,7 @@ from app.keys import (
     parse_document,
     parse_key,
     parse_lines,
+    read_file,
 )
 from config import ConfigError, Settings
 from tests.builders import KEY, snapshot
@@ -93,6 +94,19 @@ def test_what_aws_keeps_is_entries_or_an_object_of_keys_by_name(document: str, e
 def test_an_object_of_anything_but_keys_is_refused() -> None:
     with pytest.raises(BadKeys):
         parse_document('{"ci": ["b"]}')
+
+
+@pytest.mark.parametrize("document", ['["k1", "k2"]', '"k1"', "[]"])
+def test_json_that_names_no_keys_is_refused(document: str) -> None:
+    with pytest.raises(BadKeys, match="no object of keys by name"):
+        parse_document(document)
+
+
+def test_a_file_with_a_byte_order_mark_has_no_other_keys(tmp_path: Path) -> None:
+    file = tmp_path / "keys"
+    file.write_text("k1\nk2\n", encoding="utf-8-sig")
+
+    assert read_file(file) == parse_lines("k1\nk2")
 
 
 def test_a_key_without_a_name_is_called_by_its_place() -> None:

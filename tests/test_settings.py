@@ -1,5 +1,6 @@
 """The settings: each one's default, what it allows, and what a start with a bad one says."""
 
+import re
 import subprocess
 import sys
 from dataclasses import fields
@@ -182,6 +183,19 @@ def test_gunicorns_settings_are_checked_like_all_others() -> None:
     assert read_server_settings({"WEB_THREADS": "8", "WEB_CONCURRENCY": ""}) == ServerSettings(threads=8)
     with pytest.raises(ConfigError, match=r"^WEB_CONCURRENCY='two' is not allowed; allowed: a whole number from 1 to"):
         read_server_settings({"WEB_CONCURRENCY": "two"})
+
+
+@pytest.mark.parametrize("value", [":8000", "localhost:80", "[::1]:8000", "0.0.0.0:65535", "unix:/run/a.sock"])
+def test_an_address_that_can_be_bound_is_taken(value: str) -> None:
+    assert read_server_settings({"BIND": value}).bind == value
+
+
+@pytest.mark.parametrize(
+    "value", ["8000", "127.0.0.1", "127.0.0.1:99999", "127.0.0.1:0", "::1:8000", "unix:", "a b:80"]
+)
+def test_an_address_that_cannot_be_bound_is_refused(value: str) -> None:
+    with pytest.raises(ConfigError, match=rf"^BIND={re.escape(repr(value))} is not allowed; allowed: an address and"):
+        read_server_settings({"BIND": value})
 
 
 def test_gunicorn_does_not_start_with_a_bad_setting_and_names_it(tmp_path: Path) -> None:
