@@ -165,6 +165,27 @@ def test_stored_answers_have_request_ids_of_their_own(nginx: Nginx, app: UnixApp
     assert len({request_id_of(answer) for answer in answers}) == 6
 
 
+@pytest.mark.parametrize(
+    ("target", "is_kept"),
+    [
+        ("/v1/models?kept", True),
+        ("/anthropic/v1/models?kept", True),
+        ("/search_models?kept", True),
+        ("/search_models/?kept", True),
+        ("/search_modelsx?kept", False),
+        ("/readyz?kept", False),
+    ],
+)
+def test_what_is_asked_of_the_catalog_is_kept_and_nothing_else(
+    nginx: Nginx, app: UnixApp, target: str, is_kept: bool
+) -> None:
+    app.answer = lambda asked: storable(b"{}", until=int(time.time()) + 60)
+    for _ in range(2):
+        nginx.get(target)
+
+    assert len(app.asked) == (1 if is_kept else 2)
+
+
 def test_a_client_does_not_choose_its_request_id(nginx: Nginx, app: UnixApp) -> None:
     answer = nginx.get("/livez", x_request_id="req_0123456789abcdef", request_id="req_0123456789abcdef")
 
