@@ -61,6 +61,7 @@ STATES = st.builds(
     CatalogState,
     source=WORDS,
     attempted_at=INSTANTS,
+    asked_for=SOME_WORDS,
     refreshed_at=st.none() | INSTANTS,
     changed_at=st.none() | INSTANTS,
     listings=st.lists(LISTINGS, max_size=3, unique_by=lambda item: item.region).map(tuple),
