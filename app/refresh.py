@@ -26,6 +26,7 @@ FOLLOW_S = 0.5
 # While a worker has nothing to serve, it looks for what another one stored more often.
 FOLLOW_EMPTY_S = 0.05
 DUE_CHECK_S = 1.0
+REQUEST_WAIT_S = 0.1
 # While no region has ever answered there is nothing to serve, so the next try comes sooner than the interval.
 RETRY_S = 10
 # A snapshot from further in the future than this was taken before the clock was set back.
@@ -142,6 +143,14 @@ class Refresher:
             now = self._clock()
             if latest is not None and latest.rederive_at is not None and latest.rederive_at <= now:
                 self._publish(latest.state, now)
+
+    def follow_now(self) -> None:
+        """Follow for a request; where a load or a save is under way that takes long, do not wait for its disk."""
+        if self._publishing.acquire(timeout=REQUEST_WAIT_S):
+            try:
+                self.follow()
+            finally:
+                self._publishing.release()
 
     def _load(self, version: object) -> bool:
         """Publish the stored catalog, if it is one; False where it could not be read, and is to be tried again."""

@@ -431,3 +431,24 @@ def test_what_another_worker_told_of_is_known_to_a_worker_that_has_not_followed_
 
     assert client_of(app).get(question).status_code == 200
     assert client_of(app).get(never).status_code in (400, 404)
+
+
+def test_a_question_for_something_unknown_does_not_wait_for_a_disk_that_hangs(make_app: MakeApp) -> None:
+    app = make_app(snapshot(listing(EAST, model("a"))))
+    saving, done = threading.Event(), threading.Event()
+
+    def save() -> None:
+        with app.extensions["refresher"]._publishing:
+            saving.set()
+            done.wait(30)
+
+    saver = threading.Thread(target=save)
+    saver.start()
+    saving.wait()
+    answer = client_of(app).get("/v1/models/unknown")
+    still_saving = not done.is_set() and saver.is_alive()
+    done.set()
+    saver.join()
+
+    assert answer.status_code == 404
+    assert still_saving
