@@ -18,7 +18,7 @@ from typing import Protocol
 import structlog
 
 from app import metrics
-from app.catalog.reading import Malformed, Reader, parsed
+from app.catalog.reading import Malformed, parsed
 from config import ConfigError, Settings
 
 log = structlog.get_logger(__name__)
@@ -126,7 +126,7 @@ def parse_document(text: str) -> tuple[Key, ...]:
     Entries stand one a line, or between commas, as a StringList has them.
     """
     try:
-        named = Reader(parsed(text.encode())).value
+        named = parsed(text.encode())
     except Malformed:
         named = None
     if isinstance(named, list | str):

@@ -4,7 +4,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -12,27 +12,10 @@ import httpx2 as httpx
 
 from benchmarks.load import children, nginx_workers, on_cores, server_core
 from tests.builders import KEY
-from tests.servers import PROJECT, free_port, service_environ
+from tests.servers import PROJECT, free_port, running_process, service_environ
 
 START_TIMEOUT_S = 30.0
 AUTH = {"x-api-key": KEY}
-
-
-@contextmanager
-def process(
-    command: Sequence[str], log: Path, environ: Mapping[str, str], *, cwd: Path = PROJECT
-) -> Iterator["subprocess.Popen[bytes]"]:
-    with log.open("ab") as file:
-        started = subprocess.Popen(command, cwd=cwd, env=environ, stdout=file, stderr=file)
-    try:
-        yield started
-    finally:
-        started.terminate()
-        try:
-            started.wait(30)
-        except subprocess.TimeoutExpired:
-            started.kill()
-            started.wait()
 
 
 def wait_until_it_answers(started: "subprocess.Popen[bytes]", url: str, log: Path, *, uds: str | None = None) -> None:
@@ -62,7 +45,7 @@ def limit(app: str, folder: Path, path: str, *arguments: str) -> Iterator[tuple[
     ]
     environ = {"PATH": os.environ["PATH"], "PYTHONPATH": str(PROJECT), "BENCH_BODIES": str(folder / "bodies")}
     # In the project's own folder gunicorn would read the service's configuration.
-    with process(command, log, environ, cwd=folder) as master:
+    with running_process(command, log, environ, cwd=folder) as master:
         wait_until_it_answers(master, f"http://127.0.0.1:{port}{path}", log)
         yield f"http://127.0.0.1:{port}", children(master.pid)
 
@@ -77,7 +60,7 @@ def service(
     log = folder / "service.log"
     environ = service_environ(folder, **({"BIND": bind, "WEB_CONCURRENCY": "1"} | settings))
     command = [sys.executable, "-m", "gunicorn", "-c", "gunicorn.conf.py", "wsgi:app"]
-    with process(command, log, environ) as master:
+    with running_process(command, log, environ) as master:
         uds = bind.removeprefix("unix:") if bind.startswith("unix:") else None
         url = "http://service" if uds else f"http://{bind}"
         wait_until_it_answers(master, url + path, log, uds=uds)
@@ -121,6 +104,6 @@ def nginx_static(folder: Path, path: str) -> Iterator[tuple[str, tuple[int, ...]
     configuration.write_text(NGINX_STATIC.format(folder=folder, port=port, user=user))
     log = folder / "static.log"
     command = [*on_cores([server_core()]), "nginx", "-p", str(folder), "-c", str(configuration)]
-    with process(command, log, {"PATH": f"{os.environ['PATH']}:/usr/sbin"}) as master:
+    with running_process(command, log, {"PATH": f"{os.environ['PATH']}:/usr/sbin"}) as master:
         wait_until_it_answers(master, f"http://127.0.0.1:{port}{path}", log)
         yield f"http://127.0.0.1:{port}", nginx_workers(master.pid)

@@ -63,15 +63,12 @@ def regions(value: str) -> tuple[str, ...]:
 
 
 def address(value: str) -> str:
-    host, colon, port = value.strip().rpartition(":")
-    is_host = re.fullmatch(r"[A-Za-z0-9.-]*|\[[0-9A-Fa-f:.]+\]", host)
-    if value.strip().startswith("unix:"):
-        is_good = len(value.strip()) > len("unix:")
-    else:
-        is_good = bool(colon and is_host and re.fullmatch(r"[0-9]{1,5}", port) and 0 < int(port) < 65_536)
-    if not is_good:
+    value = value.strip()
+    found = re.fullmatch(r"(?:[A-Za-z0-9.-]*|\[[0-9A-Fa-f:.]+\]):([0-9]{1,5})", value)
+    is_port = found is not None and 0 < int(found[1]) < 65_536
+    if not is_port and not re.fullmatch(r"unix:.+", value):
         raise ValueError("an address and a port such as 127.0.0.1:8000 or [::1]:8000, or unix: and a path")
-    return value.strip()
+    return value
 
 
 def prefix(value: str) -> str:

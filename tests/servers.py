@@ -5,8 +5,10 @@ import socket
 import ssl
 import subprocess
 import sys
+import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -63,6 +65,24 @@ def service_environ(folder: Path, **settings: str) -> dict[str, str]:
 
 
 @contextmanager
+def running_process(
+    command: Sequence[str], log: Path, environ: Mapping[str, str], *, cwd: Path = PROJECT
+) -> Iterator["subprocess.Popen[bytes]"]:
+    """A server; ended with SIGTERM, and half a minute later with SIGKILL."""
+    with log.open("ab") as file:
+        process = subprocess.Popen(command, cwd=cwd, env=environ, stdout=file, stderr=file)
+    try:
+        yield process
+    finally:
+        process.terminate()
+        try:
+            process.wait(30)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+@contextmanager
 def running_service(
     folder: Path,
     *arguments: str,
@@ -88,25 +108,11 @@ def running_service(
     if socket is not None:
         arguments = (*arguments, "--bind", f"127.0.0.1:{port}", "--bind", f"unix:{socket}")
     environ = service_environ(folder, **({"BIND": f"127.0.0.1:{port}", "WEB_CONCURRENCY": "1"} | settings))
-    with log_file.open("ab") as log:
-        process = subprocess.Popen(
-            [*within, GUNICORN, "-c", "gunicorn.conf.py", application, *arguments],
-            cwd=PROJECT,
-            env=environ,
-            stdout=log,
-            stderr=log,
-        )
-    service = Service(process, f"http://127.0.0.1:{port}", log_file)
-    try:
+    command = [*within, GUNICORN, "-c", "gunicorn.conf.py", application, *arguments]
+    with running_process(command, log_file, environ) as process:
+        service = Service(process, f"http://127.0.0.1:{port}", log_file)
         wait_for_answer(service, "/readyz" if ready else "/livez")
         yield service
-    finally:
-        process.terminate()
-        try:
-            process.wait(30)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
 
 
 def wait_for_answer(service: Service, path: str) -> None:
@@ -127,6 +133,20 @@ def wait_for_answer(service: Service, path: str) -> None:
         if time.monotonic() > deadline:
             raise RuntimeError(f"no 200 from {path} in {START_TIMEOUT_S} s:\n{service.log()}")
         time.sleep(0.05)
+
+
+@contextmanager
+def asking_without_pause(ask: Callable[[int, threading.Event], None], clients: int) -> Iterator[None]:
+    """Run so many clients at once, each told its place and when it is over; what one of them raises is raised."""
+    over = threading.Event()
+    with ThreadPoolExecutor(clients) as pool:
+        running = [pool.submit(ask, place, over) for place in range(clients)]
+        try:
+            yield
+        finally:
+            over.set()
+    for client in running:
+        client.result()
 
 
 def eventually(check: Callable[[], object], timeout_s: float = 10.0) -> None:

@@ -166,11 +166,19 @@ def test_a_body_on_a_get_is_ignored(service: Service, target: bytes) -> None:
 @pytest.mark.parametrize("chunks", [b"zz\r\nab", b"2\r\nabX\r\n", b"2;a=\x00\r\nab\r\n"])
 def test_chunks_that_are_none_are_refused_and_end_the_connection(service: Service, chunks: bytes) -> None:
     head = AUTH + b"content-type: application/json\r\ntransfer-encoding: chunked\r\n"
-    answer = send(service, request(b"/mcp", head, b"POST", chunks))
+    data = request(b"/mcp", head, b"POST", chunks).replace(b"Connection: close\r\n", b"")
+    answer = send(service, data)
 
     assert answer.status == 400
     assert answer.json["jsonrpc"] == "2.0"
     check(answer)
+    # Where the body ends nobody knows, so what comes next is no request.
+    host, port = service.url.removeprefix("http://").split(":")
+    with socket.create_connection((host, int(port)), timeout=10) as connection:
+        connection.sendall(data + request(b"/livez"))
+        received = b"".join(iter(lambda: connection.recv(65536), b""))
+
+    assert received.count(b"HTTP/1.1 ") == 1
 
 
 @pytest.mark.parametrize("method", [b"GET", b"POST"])

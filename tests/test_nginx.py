@@ -22,7 +22,7 @@ import pytest
 from app.request_ids import FROM_PROXY
 from tests.builders import KEY
 from tests.nginx_server import NGINX, SHIPPED, Nginx, running_nginx
-from tests.servers import Service, eventually, running_service
+from tests.servers import Service, asking_without_pause, eventually, running_service
 from tests.unix_app import PAST, Answer, Asked, UnixApp, storable
 
 pytestmark = pytest.mark.skipif(NGINX is None, reason="nginx is not installed (Debian's package nginx)")
@@ -558,23 +558,16 @@ def test_a_revalidation_asks_by_tag_and_every_other_time_for_the_whole(nginx: Ng
 def constant_load(nginx: Nginx, path: str, clients: int = 4) -> Iterator[list[tuple[float, int, str]]]:
     """Clients that ask the same without a pause; gives (when asked, status, body) of every answer so far."""
     seen: list[tuple[float, int, str]] = []
-    over = threading.Event()
 
-    def ask() -> None:
+    def ask(place: int, over: threading.Event) -> None:
         with httpx.Client(headers={"x-api-key": KEY}, timeout=15) as client:
             while not over.is_set():
                 asked_at = time.time()
                 answer = client.get(nginx.url + path)
                 seen.append((asked_at, answer.status_code, answer.text))
 
-    with ThreadPoolExecutor(clients) as pool:
-        running = [pool.submit(ask) for _ in range(clients)]
-        try:
-            yield seen
-        finally:
-            over.set()
-    for client in running:
-        client.result()
+    with asking_without_pause(ask, clients):
+        yield seen
 
 
 def test_a_revoked_key_is_refused_within_two_seconds_under_constant_load(nginx: Nginx, app: UnixApp, path: str) -> None:

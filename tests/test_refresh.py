@@ -411,26 +411,28 @@ def test_the_log_tells_of_a_failed_region_and_of_what_is_served_of_it(world: Wor
 
 
 @pytest.mark.parametrize(
-    ("question", "never"),
+    ("question", "found", "never"),
     [
-        ("/anthropic/v1/models?after_id=b", "/anthropic/v1/models?after_id=never"),
-        ("/anthropic/v1/models?region=eu-west-1", "/anthropic/v1/models?region=eu-west-9"),
-        ("/anthropic/v1/models/b", "/anthropic/v1/models/never"),
-        ("/v1/models/b", "/v1/models/never"),
-        ("/search_models?after_id=b", "/search_models?after_id=never"),
-        ("/search_models?provider=Other", "/search_models?provider=never"),
+        ("/anthropic/v1/models?after_id=b", ["a"], "/anthropic/v1/models?after_id=never"),
+        ("/anthropic/v1/models?region=eu-west-1", ["b"], "/anthropic/v1/models?region=eu-west-9"),
+        ("/anthropic/v1/models/b", ["b"], "/anthropic/v1/models/never"),
+        ("/v1/models/b", ["b"], "/v1/models/never"),
+        ("/search_models?after_id=b", ["a"], "/search_models?after_id=never"),
+        ("/search_models?provider=Other", ["b"], "/search_models?provider=never"),
     ],
 )
 def test_what_another_worker_told_of_is_known_to_a_worker_that_has_not_followed_yet(
-    make_app: MakeApp, tmp_path: Path, question: str, never: str
+    make_app: MakeApp, tmp_path: Path, question: str, found: list[str], never: str
 ) -> None:
     app = make_app(snapshot(listing(EAST, model("a"))))
     newer = [listing(EAST, model("a")), listing("eu-west-1", model("b", start_of_life_at=day(9), provider="Other"))]
     FileStore(tmp_path / "catalog").save(encode_state(snapshot(*newer).state))
     app.extensions["refresher"]._settings = replace(app.extensions["settings"], regions=(EAST, "eu-west-1"))
 
-    assert client_of(app).get(question).status_code == 200
-    assert client_of(app).get(never).status_code in (400, 404)
+    body = client_of(app).get(question).get_json()
+
+    assert [row["id"] for row in body.get("data", [body])] == found
+    assert client_of(app).get(never).status_code == (400 if "?" in never else 404)
 
 
 def test_a_question_for_something_unknown_does_not_wait_for_a_disk_that_hangs(make_app: MakeApp) -> None:

@@ -9,7 +9,6 @@ import sys
 import threading
 from collections import Counter
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +18,15 @@ import pytest
 
 from tests.builders import KEY
 from tests.nginx_server import NGINX, Nginx, running_nginx
-from tests.servers import GUNICORN, PROJECT, Service, eventually, running_service, service_environ
+from tests.servers import (
+    GUNICORN,
+    PROJECT,
+    Service,
+    asking_without_pause,
+    eventually,
+    running_service,
+    service_environ,
+)
 
 pytestmark = pytest.mark.skipif(NGINX is None, reason="nginx is not installed (Debian's package nginx)")
 
@@ -42,11 +49,10 @@ def load(nginx: Nginx, clients: int = 6) -> Iterator["Counter[tuple[str, int | s
     Gives how often each (path, status or transport error) has come so far.
     """
     seen: Counter[tuple[str, int | str]] = Counter()
-    over = threading.Event()
     number = itertools.count()
     lock = threading.Lock()
 
-    def ask(place: int) -> None:
+    def ask(place: int, over: threading.Event) -> None:
         headers = {"x-api-key": KEY} | ({"connection": "close"} if place % 2 else {})
         with httpx.Client(base_url=nginx.url, headers=headers, timeout=60) as client:
             while not over.is_set():
@@ -58,14 +64,8 @@ def load(nginx: Nginx, clients: int = 6) -> Iterator["Counter[tuple[str, int | s
                     with lock:
                         seen[question.partition("?")[0], status] += 1
 
-    with ThreadPoolExecutor(clients) as pool:
-        running = [pool.submit(ask, place) for place in range(clients)]
-        try:
-            yield seen
-        finally:
-            over.set()
-    for client in running:
-        client.result()
+    with asking_without_pause(ask, clients):
+        yield seen
 
 
 def answered(seen: "Counter[tuple[str, int | str]]") -> int:
