@@ -655,11 +655,13 @@ def test_nobody_waits_long_for_an_answer_that_another_client_asked_for(nginx: Ng
 def test_a_stored_answer_stands_in_while_the_application_is_down(tmp_path: Path) -> None:
     with behind_nginx(tmp_path) as (nginx, app):
         app.answer = lambda asked: storable(b"{}", until=int(time.time()) - 60)
-        assert nginx.get(MODELS).status_code == 200
+        fresh = nginx.get(MODELS)
+        assert (fresh.status_code, fresh.headers.get("cache-status")) == (200, None)
         app.stop()
         stale, unknown = nginx.get(MODELS), nginx.get(MODELS, key="another")
 
         assert (stale.status_code, stale.content) == (200, b"{}")
+        assert stale.headers["cache-status"] == "nginx; fwd=stale"
         assert nginx.logged(request_id_of(stale))["cache"] == "STALE"
         assert_error(unknown, 502)
 
