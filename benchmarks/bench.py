@@ -35,12 +35,13 @@ QUESTIONS = {
     "retrieve": f"{LIST}/amazon.nova-micro-v1:0",
     "304": LIST,
 }
-STOCK, BARE, FLASK, SERVICE, STATIC, SHIPPED_STATIC, CACHED = (
+STOCK, BARE, FLASK, SERVICE, STATIC, BARE_CACHE, SHIPPED_STATIC, CACHED = (
     "bare WSGI, stock gthread",
     "bare WSGI, same worker",
     "minimal Flask view",
     "service",
     "nginx static file",
+    "nginx proxy_cache",
     "static file, shipped nginx",
     "service behind nginx",
 )
@@ -53,7 +54,7 @@ STATIC_LOCATION = """location ^~ /static/ {{
 
 location / {{"""
 # What a server is held against, and the least that it should reach of its requests a second.
-LIMITS = {SERVICE: (STOCK, 0.80), CACHED: (SHIPPED_STATIC, 0.90)}
+LIMITS = {SERVICE: (STOCK, 0.80), BARE_CACHE: (STATIC, 0.90), CACHED: (SHIPPED_STATIC, 0.90)}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,14 +121,16 @@ def targets(stack: ExitStack, folder: Path) -> dict[str, dict[str, Target]]:
         own_target = Target(url=url + path, headers=own | conditional, status=status, pids=children(master.pid))
         plain = AUTH | conditional
         static_headers = {"If-Modified-Since": "Thu, 01 Jan 1970 00:00:01 GMT"} if status == 304 else {}
+        static_target = Target(
+            url=f"{static}/{static_name(question)}", headers=AUTH | static_headers, status=status, pids=static_pids
+        )
         found[question] = {
             STOCK: Target(url=stock + limits_path, headers=plain, status=status, pids=stock_pids),
             BARE: Target(url=bare + limits_path, headers=plain, status=status, pids=bare_pids),
             FLASK: Target(url=flask + limits_path, headers=plain, status=status, pids=flask_pids),
             SERVICE: own_target,
-            STATIC: Target(
-                url=f"{static}/{static_name(question)}", headers=AUTH | static_headers, status=status, pids=static_pids
-            ),
+            STATIC: static_target,
+            BARE_CACHE: replace(static_target, url=f"{static}/cached/{static_name(question)}"),
             SHIPPED_STATIC: Target(
                 url=f"{nginx.url}/static/{static_name(question)}",
                 headers=AUTH | static_headers,

@@ -87,9 +87,16 @@ http {{
     uwsgi_temp_path {folder}/static-tmp-uwsgi;
     scgi_temp_path {folder}/static-tmp-scgi;
     open_file_cache max=100;
+    proxy_cache_path {folder}/static-cache keys_zone=bare:1m;
     server {{
         listen 127.0.0.1:{port};
         root {folder}/static;
+        location /cached/ {{
+            proxy_pass http://127.0.0.1:{port}/;
+            proxy_cache bare;
+            proxy_cache_key $http_x_api_key$request_uri;
+            proxy_cache_valid 1h;
+        }}
     }}
 }}
 """
@@ -97,7 +104,7 @@ http {{
 
 @contextmanager
 def nginx_static(folder: Path, path: str) -> Iterator[tuple[str, tuple[int, ...]]]:
-    """nginx serving the files below `folder`/static; its URL and its worker's process."""
+    """nginx serving the files of `folder`/static, below /cached/ from its cache; its URL and its worker's process."""
     port = free_port()
     configuration = folder / "static.conf"
     user = "user root;" if os.geteuid() == 0 else ""
