@@ -150,7 +150,8 @@ def _tools(settings: Settings) -> Iterable[CatalogTool]:
         "search_models",
         "Search models",
         "Find Bedrock models by what they can do and where. Filters combine with AND; without any, all models. Start "
-        "here: the answer has each model's id, regions and inference profiles, which is what calling it takes.",
+        "here. Where one of a model's inference profiles names a region, call the model there by that profile's id; in "
+        "its other regions by its own.",
         SearchQuerySchema,
         search.result_body,
         search.RESULT,

@@ -218,6 +218,14 @@ def test_a_legacy_model_without_dates_is_deprecated() -> None:
     assert (found.lifecycle, found.deprecated_at, found.retires_at) == ("deprecated", None, None)
 
 
+@pytest.mark.parametrize("regions", [("us-east-1", "eu-west-1"), ("eu-west-1", "us-east-1")])
+def test_a_model_retires_with_the_last_region_that_has_it(regions: tuple[str, str]) -> None:
+    ends = {"us-east-1": NOW - timedelta(days=1), "eu-west-1": NOW + timedelta(days=1)}
+    said = [listing(name, model("a", lifecycle_status="LEGACY", end_of_life_at=ends[name])) for name in regions]
+
+    assert (only(*said).lifecycle, only(*said).retires_at) == ("deprecated", ends["eu-west-1"])
+
+
 def test_a_model_that_reaches_its_end_of_life_is_retired_without_a_refresh() -> None:
     end = NOW + timedelta(hours=1)
     before = snapshot(

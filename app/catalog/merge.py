@@ -41,7 +41,7 @@ def merge_listings(listings: Iterable[RegionListing], *, at: datetime) -> tuple[
     Args:
         listings: at most one per region, in order of preference: where regions differ, the first one that says
             something describes the model. Modalities and streaming are the union, `created_at` is the earliest
-            start, and a model is active if any region says ACTIVE.
+            start, a model is active if any region says ACTIVE, and retires when it does so in the last region.
         at: the moment that lifecycles are told for.
 
     Returns:
@@ -90,7 +90,10 @@ def _merge_model(
         id=first.id,
         name=next((row.name for row in said if row.name), first.id),
         provider=next((row.provider for row in said if row.provider), None),
-        created_at=min((row.start_of_life_at for row in said if row.start_of_life_at), default=EPOCH),
+        # Whole seconds, as it is told: models of equal dates are in the order of their ids.
+        created_at=min((row.start_of_life_at for row in said if row.start_of_life_at), default=EPOCH).replace(
+            microsecond=0
+        ),
         lifecycle=lifecycle,
         deprecated_at=deprecated_at,
         retires_at=retires_at,
@@ -112,7 +115,7 @@ def _lifecycle(said: Sequence[FoundationModel], at: datetime) -> tuple[str, date
     if _is_active(said):
         return ACTIVE, None, None
     deprecated_at = next((row.legacy_at for row in said if row.legacy_at), None)
-    retires_at = next((row.end_of_life_at for row in said if row.end_of_life_at), None)
+    retires_at = max((row.end_of_life_at for row in said if row.end_of_life_at), default=None)
     retired = retires_at is not None and retires_at <= at
     return RETIRED if retired else DEPRECATED, deprecated_at, retires_at
 

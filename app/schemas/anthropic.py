@@ -49,7 +49,9 @@ class BedrockExtensionSchema(Schema):
     """What Bedrock tells of a model beyond Anthropic's own keys."""
 
     provider = fields.String(allow_none=True)
-    regions = fields.List(fields.String())
+    regions = fields.List(
+        fields.String(), metadata={"description": "AWS regions that it is callable from, on demand or by a profile."}
+    )
     input_modalities = fields.List(fields.String())
     output_modalities = fields.List(fields.String())
     response_streaming = fields.Boolean()

@@ -67,7 +67,12 @@ class SearchQuerySchema(Schema):
 class FoundModelSchema(Schema):
     """One CatalogModel, as whoever chooses a model wants to see it; every key is always there."""
 
-    id = fields.String(metadata={"description": "What to call the model by, where it is callable on demand."})
+    id = fields.String(
+        metadata={
+            "description": "Calls the model in those of its regions that no inference profile names; in the others "
+            "a profile's id does."
+        }
+    )
     name = fields.String()
     provider = fields.String(allow_none=True)
     regions = fields.List(fields.String(), metadata={"description": "AWS regions that it is callable from."})
