@@ -20,21 +20,25 @@ ATTEMPTS = 2
 
 
 class NoText(ValueError):
-    """A secret that is bytes."""
+    """AWS's answer holds no text: a secret is bytes, or the answer none of AWS's."""
 
 
 def parameter(clients: Callable[[str, str], Any], name: str) -> str:
     """Source: Systems Manager GetParameter, a String, StringList or SecureString."""
     answer = clients("ssm", name).get_parameter(Name=name, WithDecryption=True)
-    return str(answer["Parameter"]["Value"])
+    return _text(answer.get("Parameter", {}).get("Value"))
 
 
 def secret(clients: Callable[[str, str], Any], name: str) -> str:
     """Source: Secrets Manager GetSecretValue, the version staged AWSCURRENT."""
     answer = clients("secretsmanager", name).get_secret_value(SecretId=name)
-    if "SecretString" not in answer:
-        raise NoText("the secret is bytes; allowed: text")
-    return str(answer["SecretString"])
+    return _text(answer.get("SecretString"))
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise NoText("the answer holds no text; a secret must not be bytes")
+    return value
 
 
 READERS = {"API_KEYS_SSM_PARAMETER": parameter, "API_KEYS_SECRET_ID": secret}
@@ -42,13 +46,13 @@ READERS = {"API_KEYS_SSM_PARAMETER": parameter, "API_KEYS_SECRET_ID": secret}
 
 def read_source(source: str, name: str, clients: Callable[[str, str], Any]) -> dict[str, str]:
     """One line's object; what goes wrong is a value."""
-    from botocore.exceptions import BotoCoreError, ClientError
+    from botocore.exceptions import ClientError
 
     try:
         return {"source": source, "document": READERS[source](clients, name)}
     except ClientError as error:
         code, detail = str(error.response["Error"].get("Code")), str(error.response["Error"].get("Message", ""))
-    except (BotoCoreError, NoText) as error:
+    except Exception as error:  # An answer that is none of AWS's meets botocore's parsers unprepared.
         code, detail = type(error).__name__, str(error)
     return {"source": source, "code": code, "detail": redacted(detail)}
 

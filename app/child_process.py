@@ -127,7 +127,17 @@ def _read(
         time.sleep(EXIT_POLL_S)
     if status.si_status != 0:
         last = complaint.decode(errors="replace").strip().rpartition("\n")[2]
-        raise ChildFault(f"{name} ended with status {status.si_status}: {redacted(last) or 'it said nothing'}")
+        exited = status.si_code == os.CLD_EXITED
+        end = f"ended with status {status.si_status}" if exited else f"was ended by {_signal(status.si_status)}"
+        raise ChildFault(f"{name} {end}: {redacted(last) or 'it said nothing'}")
+
+
+def _signal(number: int) -> str:
+    """`SIGKILL`, as from a kernel that is out of memory; real-time signals have no name."""
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"
 
 
 def end_with_parent() -> None:

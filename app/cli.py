@@ -120,10 +120,12 @@ def show(model_id: str | None, regions: tuple[str, ...], as_json: bool) -> None:
         models = [found]
     if regions:
         models = [model for model in models if not set(regions).isdisjoint(model.regions)]
+    if model_id is not None and not models:
+        raise click.ClickException(f"{model_id!r} is not callable from {', '.join(regions)}")
     told = ModelInfoSchema(many=True).dump(models)
     if as_json:
-        click.echo(json.dumps(told if model_id is None else told[0] if told else None, indent=2))
-    elif model_id is not None and told:
+        click.echo(json.dumps(told if model_id is None else told[0], indent=2))
+    elif model_id is not None:
         _print_model(told[0])
     else:
         shown = regions or snapshot.state.regions

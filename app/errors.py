@@ -178,12 +178,12 @@ def envelope_of(path: str, settings: Settings) -> Any:
     """The envelope that a path's clients read; Anthropic's where no dialect claims it."""
     if path.rstrip("/") == MCP_PATH:
         return jsonrpc_envelope
-    for claimed, envelope in (
-        (f"{settings.anthropic_prefix}/v1" if settings.serves_anthropic else None, anthropic_envelope),
-        (f"{settings.openai_prefix}/v1", openai_envelope),
-        (settings.anthropic_prefix if settings.serves_anthropic else None, anthropic_envelope),
-        (settings.openai_prefix, openai_envelope),
-    ):
+    claims = [(f"{settings.openai_prefix}/v1", openai_envelope), (settings.openai_prefix, openai_envelope)]
+    if settings.serves_anthropic:
+        claims.insert(0, (f"{settings.anthropic_prefix}/v1", anthropic_envelope))
+        claims.append((settings.anthropic_prefix, anthropic_envelope))
+    # The longest claim is the closest.
+    for claimed, envelope in sorted(claims, key=lambda claim: -len(claim[0])):
         if claimed and (path == claimed or path.startswith(f"{claimed}/")):
             return envelope
     return anthropic_envelope

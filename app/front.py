@@ -181,13 +181,16 @@ class Front:
         current = self._edition
         if current is not None and current.snapshot is snapshot:
             return current
-        if current is None:
-            answers = Answers()
-        elif current.is_of(snapshot):
+        is_latest = snapshot is self._catalog.latest
+        if current is not None and current.is_of(snapshot):
             answers = current.answers
-        else:
+        elif current is not None and is_latest:
             answers = current.answers.successor()
-        self._edition = edition = self._new_edition(snapshot, answers)
+        else:
+            answers = Answers()
+        edition = self._new_edition(snapshot, answers)
+        if is_latest:  # What a change overtook is sent, and takes no place.
+            self._edition = edition
         return edition
 
     def _new_edition(self, snapshot: CatalogSnapshot, answers: Answers) -> Edition:

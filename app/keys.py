@@ -135,6 +135,8 @@ def parse_document(text: str) -> tuple[Key, ...]:
         return parse_lines(text.replace(",", "\n"))
     if not all(isinstance(value, str) for value in named.values()):
         raise BadKeys("the JSON object has a value that is no string")
+    if not all(NAME.fullmatch(name) for name in named):
+        raise BadKeys("a key's name in the JSON object is none of up to 64 letters, digits, dots, dashes, underscores")
     return tuple(parse_key(f"{name}:{value}") for name, value in named.items())
 
 

@@ -15,7 +15,7 @@ from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_late
 from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.registry import Collector
 
-from app.catalog.status import CatalogStatus
+from app.catalog.status import UNAVAILABLE, CatalogStatus
 
 NAMESPACE = "model_catalog"
 REGISTRY = CollectorRegistry()
@@ -174,7 +174,7 @@ def exposition(status: CatalogStatus, *, refresh_s: int) -> tuple[bytes, str]:
 
 def catalog_metrics(status: CatalogStatus, refresh_s: int) -> Iterator[Metric]:
     """What the snapshot itself tells, made at the scrape: an age that was written down is wrong a second later."""
-    yield _gauge("up", "1 if there is a catalog to serve.", 0 if status.age_s is None else 1)
+    yield _gauge("up", "1 if there is a catalog to serve.", 0 if status.state == UNAVAILABLE else 1)
     yield _gauge("refresh_interval_seconds", "How often the catalog is to be refreshed.", refresh_s)
     yield _gauge("models", "Models in the catalog, of any modality.", status.models)
     if status.age_s is not None:

@@ -46,7 +46,11 @@ def free_core(cores: Iterable[int], taken: Sequence[int | None], *, workers: int
 
 
 def may_pin() -> bool:
-    """Whether the cores are ours to choose among: we can see what others use, and have no limit on our CPU time."""
+    """Whether the cores are ours to choose among: we may, see what others use, and have no limit on our CPU time."""
+    try:
+        os.sched_setaffinity(0, os.sched_getaffinity(0))
+    except OSError:  # A sandbox may forbid it.
+        return False
     return STAT.exists() and not has_cpu_quota()
 
 

@@ -267,6 +267,18 @@ def test_a_model_that_is_not_there_is_named(make: Callable[..., Flask]) -> None:
     assert "'ghost'" in shown.stderr
 
 
+@pytest.mark.parametrize("json_too", [(), ("--json",)])
+def test_a_model_that_is_not_callable_from_the_region_is_named_with_it(
+    make: Callable[..., Flask], json_too: tuple[str, ...]
+) -> None:
+    run(make(*GOOD), "refresh")
+
+    shown = run(make(), "show", "b", "--region", "eu-west-1", *json_too)
+
+    assert (shown.exit_code, shown.stdout) == (1, "")
+    assert "'b' is not callable from eu-west-1" in shown.stderr
+
+
 def test_every_region_there_is_fits_a_terminal_of_80_columns(
     make: Callable[..., Flask], monkeypatch: pytest.MonkeyPatch
 ) -> None:

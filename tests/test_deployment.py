@@ -63,20 +63,37 @@ def test_where_only_processes_are_seen_the_service_runs_unpinned(tmp_path: Path)
         service.process.kill()  # It passes no other signal on; gunicorn then gets SIGTERM.
 
 
-def test_where_it_may_not_step_back_the_discovery_child_runs_all_the_same() -> None:
+@pytest.mark.parametrize("call", ["nice", "sched_setaffinity"])
+def test_where_it_may_not_step_back_or_keep_to_a_core_the_discovery_child_runs_all_the_same(call: str) -> None:
     # As systemd's SystemCallFilter=~@resources has it.
-    code = dedent("""
+    code = dedent(f"""
         import os
-        from app import discovery
-        def refuse(by):
+        from app import discovery, pinning
+        def refuse(*_):
             raise PermissionError
-        os.nice = refuse
+        pinning.has_cpu_quota = lambda: False
+        os.{call} = refuse
         discovery.main()
     """)
     environ = {"PATH": os.environ["PATH"], "CATALOG_SOURCE": "demo", "AWS_BEDROCK_REGIONS": "us-east-1"}
     said = subprocess.run([sys.executable, "-c", code], cwd=PROJECT, env=environ, capture_output=True, check=True)
 
     assert b'"listing"' in said.stdout
+
+
+def test_where_they_may_not_keep_to_a_core_workers_serve_all_the_same(tmp_path: Path) -> None:
+    # Python imports this module at its start, in gunicorn's master before the fork, too.
+    (tmp_path / "sitecustomize.py").write_text(
+        dedent("""
+        import os
+        def refuse(*_):
+            raise PermissionError
+        os.sched_setaffinity = refuse
+    """)
+    )
+    with running_service(tmp_path, PYTHONPATH=str(tmp_path), WEB_CONCURRENCY="1") as service:
+        assert service.get("/readyz").status_code == 200
+        assert "Exception" not in service.log()
 
 
 @pytest.fixture

@@ -73,7 +73,11 @@ def test_a_region_without_a_word_has_failed() -> None:
 
 
 BROKEN_CHILDREN = {
-    "is killed": ("out.write(regions + east); out.flush(); os.kill(os.getpid(), 9)", "ended with status 9"),
+    "is killed": ("out.write(regions + east); out.flush(); os.kill(os.getpid(), 9)", "was ended by SIGKILL: it said"),
+    "is killed without a name": (
+        "out.write(regions + east); out.flush(); os.kill(os.getpid(), 35)",
+        "was ended by signal 35",
+    ),
     "fails": ("out.write(regions + east); out.flush(); sys.exit('arn:aws:iam::112233445566:role/x')", "[redacted]"),
     "writes half a line": ("out.write(regions + east + east[:50])", "in the middle of a line"),
     "writes garbage": ("out.write(regions + east + os.urandom(9999) + b'\\n')", "no visit: not JSON"),

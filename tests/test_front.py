@@ -2,6 +2,7 @@
 
 import gzip
 import random
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
@@ -306,6 +307,26 @@ def test_an_answer_to_a_request_that_a_change_overtook_is_not_kept(make_app: Mak
 
     assert "m3" in [row["id"] for row in overtaken.get_json()["data"]]
     assert all("m3" not in [row["id"] for row in answer.get_json()["data"]] for answer in after)
+
+
+def test_an_answer_to_a_request_that_a_change_overtook_drives_no_kept_answer_out(counting: Counting) -> None:
+    client, asked, catalog = counting
+
+    @client.application.after_request
+    def change(response: Response) -> Response:
+        if request.path.endswith("/m1") and catalog.latest is HISTORY[0]:
+            catalog.publish(HISTORY[2])
+            with ThreadPoolExecutor() as background:
+                background.submit(client.application.wsgi_app.make_ahead).result()  # type: ignore[attr-defined]
+        return response
+
+    for _ in range(2):
+        client.get(LIST)
+    client.get(f"{LIST}/m1")
+    before = len(asked)
+    client.get(LIST)
+
+    assert len(asked) == before
 
 
 def test_a_kept_answer_asks_for_a_key_too(counting: Counting) -> None:

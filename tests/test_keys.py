@@ -1,6 +1,7 @@
 """The keys: how they are written, where they are kept, and how they change under a running service."""
 
 import hashlib
+import io
 import json
 import os
 import subprocess
@@ -12,9 +13,12 @@ from typing import Any
 
 import boto3
 import pytest
+from botocore.awsrequest import AWSResponse
+from botocore.compat import HTTPHeaders
 from hypothesis import given
 from hypothesis import strategies as st
 from moto.server import ThreadedMotoServer
+from urllib3 import HTTPResponse
 
 from app import aws_keys
 from app.aws_keys_process import fetch_keys
@@ -94,6 +98,12 @@ def test_what_aws_keeps_is_entries_or_an_object_of_keys_by_name(document: str, e
 def test_an_object_of_anything_but_keys_is_refused() -> None:
     with pytest.raises(BadKeys):
         parse_document('{"ci": ["b"]}')
+
+
+@pytest.mark.parametrize("name", ["", "team:a", "two words"])
+def test_an_object_of_keys_by_what_is_no_name_is_refused(name: str) -> None:
+    with pytest.raises(BadKeys, match="a key's name"):
+        parse_document(json.dumps({name: "s3cret"}))
 
 
 @pytest.mark.parametrize("document", ['["k1", "k2"]', '"k1"', "[]"])
@@ -294,6 +304,19 @@ def test_what_aws_does_not_give_is_a_value_with_its_code() -> None:
     assert aws_keys.read_source(PARAMETER, "/none", clients)["code"] == "ParameterNotFound"
     assert aws_keys.read_source(SECRET, "none", clients)["code"] == "ResourceNotFoundException"
     assert aws_keys.read_source(SECRET, "bytes", clients)["code"] == "NoText"
+
+
+@pytest.mark.parametrize("body", [b"{}", b"[]", b"<html>", b"\xff", b'{"Parameter": 1, "SecretString": 1}'])
+def test_an_answer_that_is_not_of_aws_is_a_value_with_its_code(body: bytes) -> None:
+    def answering(service: str, name: str) -> Any:
+        made = clients(service, name)
+        raw = HTTPResponse(io.BytesIO(body), preload_content=False)
+        answer = AWSResponse("https://aws.example", 200, HTTPHeaders(), raw)
+        made.meta.events.register_first("before-send", lambda **_: answer)
+        return made
+
+    for source in (PARAMETER, SECRET):
+        assert aws_keys.read_source(source, "keys", answering)["code"]
 
 
 def test_an_arn_is_asked_for_in_its_own_region() -> None:

@@ -206,6 +206,8 @@ LAYOUTS = [
     ("/a", "/b"),
     ("/api", "/api/openai"),
     ("/api/anthropic", "/api"),
+    ("/x", "/x/v1"),
+    ("/x/v1", "/x"),
     ("/api", "/api"),
     ("", ""),
 ]

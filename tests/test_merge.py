@@ -1,5 +1,6 @@
 """From listings to one catalog: what merges how, what a refresh keeps, what leaves."""
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -305,6 +306,17 @@ def test_a_listing_that_came_back_empty_is_a_failure_that_keeps_the_last_one(gon
     assert ids(after) == ["a", "b"]
     assert after.by_id["b"].inference_profiles == (("eu.b", ("eu-west-1",)),)
     assert codes(after) == [("eu-west-1", "EmptyListing")]
+
+
+def test_a_listing_of_malformed_rows_alone_says_so() -> None:
+    before = snapshot(listing("us-east-1", model("a")))
+
+    after = advanced(before, replace(listing("us-east-1"), skipped_rows=2), regions=("us-east-1",))
+
+    assert ids(after) == ["a"]
+    assert [(it.code, it.detail) for it in after.state.failures] == [
+        ("EmptyListing", "no models, where the last listing had some; 2 malformed rows were left out")
+    ]
 
 
 def test_a_region_that_was_always_empty_is_no_failure() -> None:

@@ -5,13 +5,14 @@ import json
 import os
 import signal
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from app.catalog.records import RegionFailure
+from app.catalog.records import CatalogSnapshot, RegionFailure
 from tests.builders import KEY, NOW, listing, model, snapshot
 from tests.conftest import MakeApp, client_of
 from tests.nginx_server import NGINX, running_nginx
@@ -70,6 +71,22 @@ def test_ages_are_those_of_the_scrape(make_app: MakeApp) -> None:
         assert found["model_catalog_age_seconds"] == [({}, later_s)]
         assert found["model_catalog_region_listing_age_seconds"] == [({"region": "us-east-1"}, later_s)]
         assert found["model_catalog_models"] == [({}, 2)]
+
+
+@pytest.mark.parametrize(
+    ("catalog", "up"),
+    [
+        (None, 0),
+        (snapshot(listing("us-east-1", model())), 1),
+        # Other regions are configured than those that once answered.
+        (replace(snapshot(), state=replace(snapshot().state, listings=(), refreshed_at=NOW)), 0),
+    ],
+)
+def test_a_catalog_that_cannot_be_served_is_not_up(make_app: MakeApp, catalog: CatalogSnapshot | None, up: int) -> None:
+    client = client_of(make_app(catalog))
+
+    assert samples(client.get("/metrics").text)["model_catalog_up"] == [({}, up)]
+    assert client.get("/readyz").status_code == (200 if up else 503)
 
 
 def test_a_failing_region_is_told_with_its_code_and_without_its_text(make_app: MakeApp) -> None:

@@ -265,6 +265,8 @@ def _unless_emptied(
         ]
         if emptied:
             detail = f"no {' and no '.join(emptied)}, where the last listing had some"
+            if visit.skipped_rows:
+                detail += f"; {visit.skipped_rows} malformed rows were left out"
             return RegionFailure(
                 region=visit.region, failed_at=at, code="EmptyListing", detail=detail, took_ms=visit.took_ms
             )
