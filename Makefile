@@ -3,7 +3,9 @@
 # make chaos breaks things at random for some minutes (CHAOS_SEED= repeats a run)
 # make mcp-conformance runs the official MCP conformance suite and inspector (needs npm)
 # make soak holds a thousand clients for five minutes (MINUTES= changes it); it needs nginx
-# make check is what .ci/run runs: the linter, the types, the tests
+# make check runs the linter, the types and the tests; .ci/run runs it and make mcp-conformance
+# make bench, bench-start, bench-growth show what it costs (benchmarks/README.md)
+# make requirements pins requirements*.txt anew
 
 PYTHON ?= python3
 VENV := .venv

@@ -1,29 +1,25 @@
 """gunicorn: `gunicorn -c gunicorn.conf.py wsgi:app`."""
 
-import atexit
 import gc
 import os
-import shutil
 import sys
-import tempfile
 
 from gunicorn.arbiter import Arbiter
 
-from app import logs
+from app import logs, metrics_folder
 from app.pinning import free_core, may_pin
 from app.worker import Worker
 from config import ConfigError, read_server_settings, read_settings
 
 try:
     settings = read_server_settings(os.environ)
-    level = read_settings(os.environ).log_level
+    loglevel = read_settings(os.environ).log_level
 except ConfigError as error:
     sys.exit(f"Not started: {error}")
 
 bind = settings.bind
 workers = settings.workers or len(os.sched_getaffinity(0))
 threads = settings.threads
-loglevel = level
 # The class, the threads and the pinning are measured (two cores, wrk with 8 connections, a list of 20):
 #   gunicorn's threaded worker, unpinned, hands its interpreter lock between cores: 590 us of CPU a request where the
 #   same worker kept to one core takes 390. Two workers, pinned or not: 4,500 or 3,500 requests a second on connections
@@ -43,42 +39,30 @@ timeout = 60
 # Ids and ARNs are short; a request line over this is nobody's.
 limit_request_line = 8190
 control_socket_disable = True
-# Who may forward what is for TRUSTED_PROXIES to say, in the application. gunicorn, which would read each peer's address
-# for it again, believes nobody: it knows no header that anybody could set.
+# A unix socket is its owner's and group's alone (`--group www-data` for nginx): who asks there is believed.
+umask = 0o117
+# TRUSTED_PROXIES decides, in the application, whose headers count. gunicorn is told of no such header, so it uses none;
+# `*` only spares it a look at each peer.
 forwarded_allow_ips = "*"
 secure_scheme_headers: dict[str, str] = {}
 forwarder_headers = ""
 
 
-def make_metrics_folder() -> None:
-    """The folder where this master's workers count together, gone when it ends.
-
-    A reload reads this file again and keeps the folder; a binary upgrade's new master inherits the variable and takes
-    a folder of its own, since the old one's workers still count in theirs.
-    """
-    me = str(os.getpid())
-    if os.environ.get("METRICS_FOLDER_OWNER") == me:
-        return
-    folder = tempfile.mkdtemp(prefix="model-catalog-metrics-")
-    os.environ.update(METRICS_FOLDER_OWNER=me, PROMETHEUS_MULTIPROC_DIR=folder)
-
-    def remove() -> None:
-        # Workers inherit what is to happen at the exit.
-        if str(os.getpid()) == me:
-            shutil.rmtree(folder, ignore_errors=True)
-
-    atexit.register(remove)
-
-
 # prometheus_client looks for the folder when it is imported, so nothing above may import it.
-make_metrics_folder()
+try:
+    metrics_folder.make_folder()
+except OSError as error:
+    sys.exit(f"Not started: the metrics need room in TMPDIR; {error.filename} has none: {error.strerror}")
 
 
 def child_exit(server: Arbiter, worker: Worker) -> None:
     """Forget what the worker alone could tell; what it counted stays."""
     from prometheus_client import multiprocess
 
+    from app import metrics
+
     multiprocess.mark_process_dead(worker.pid)
+    metrics.WORKER_EXITS.inc()
 
 
 def pre_fork(server: Arbiter, worker: Worker) -> None:
@@ -88,6 +72,10 @@ def pre_fork(server: Arbiter, worker: Worker) -> None:
     if settings.pinning and may_pin():
         taken = [other.core for other in server.WORKERS.values()]
         worker.core = free_core(os.sched_getaffinity(0), taken, workers=server.num_workers)
+
+
+def post_fork(server: Arbiter, worker: Worker) -> None:
+    metrics_folder.reserve()
 
 
 def post_worker_init(worker: Worker) -> None:

@@ -52,7 +52,7 @@ def read_source(source: str, name: str, clients: Callable[[str, str], Any]) -> d
         return {"source": source, "document": READERS[source](clients, name)}
     except ClientError as error:
         code, detail = str(error.response["Error"].get("Code")), str(error.response["Error"].get("Message", ""))
-    except Exception as error:  # An answer that is none of AWS's meets botocore's parsers unprepared.
+    except Exception as error:  # noqa: BLE001 - an answer that is none of AWS's meets botocore's parsers unprepared.
         code, detail = type(error).__name__, str(error)
     return {"source": source, "code": code, "detail": redacted(detail)}
 

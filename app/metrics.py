@@ -1,7 +1,6 @@
 """What Prometheus is told: counts from all workers of a host, and the catalog's ages as they are at the scrape.
 
-gunicorn.conf.py names a folder in PROMETHEUS_MULTIPROC_DIR, where the workers count together; without it, this process
-counts for itself.
+Under gunicorn the workers count together in a folder (app/metrics_folder.py); elsewhere this process counts for itself.
 """
 
 import os
@@ -16,6 +15,7 @@ from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.registry import Collector
 
 from app.catalog.status import UNAVAILABLE, CatalogStatus
+from app.metrics_folder import VARIABLE
 
 NAMESPACE = "model_catalog"
 REGISTRY = CollectorRegistry()
@@ -87,6 +87,9 @@ STORE_SAVES = Counter(
 JOB_FAILURES = Counter(
     "job_failures", "Background jobs that ended in a bug.", ["job_name"], namespace=NAMESPACE, registry=REGISTRY
 )
+WORKER_EXITS = Counter(
+    "worker_exits", "Workers that ended, for whatever reason.", namespace=NAMESPACE, registry=REGISTRY
+)
 KEY_SOURCE_FAILING = Gauge(
     "key_source_failing",
     "1 if any worker's last reading of the source of keys failed; its last keys stay.",
@@ -156,7 +159,8 @@ class _Scrape(Collector):
         self._refresh_s = refresh_s
 
     def collect(self) -> Iterable[Metric]:
-        if "PROMETHEUS_MULTIPROC_DIR" in os.environ:
+        if VARIABLE in os.environ:
+            os.makedirs(os.environ[VARIABLE], exist_ok=True)
             yield from MultiProcessCollector(None).collect()  # type: ignore[no-untyped-call]
         else:
             yield from REGISTRY.collect()

@@ -31,6 +31,7 @@ from app.errors import (
     ApiError,
     AuthenticationError,
     InvalidRequest,
+    KeysUnavailable,
     ModelNotFound,
     OriginNotAllowed,
     Overloaded,
@@ -121,7 +122,7 @@ HEADERS = {
     "last-modified": _header("When the catalog last changed.", "Sun, 22 Nov 2026 12:00:00 GMT"),
     "cache-control": _header("Private, and for one refresh interval.", "private, max-age=900"),
     "age": _header("Seconds since the last refresh.", "42", pattern="^[0-9]+$"),
-    "vary": _header("What else the answer depends on.", "Accept-Encoding"),
+    "vary": _header("What else the answer depends on.", "Accept-Encoding, Authorization, X-Api-Key"),
     "retry-after": _header("Seconds to wait before asking again.", "5", pattern="^[0-9]+$"),
     "x-should-retry": _header("Tells Anthropic's SDKs that another try is of no use.", "false", enum=["false"]),
 }
@@ -157,13 +158,14 @@ MODEL_ID_PARAMETER = {
     "in": "path",
     "name": "model_id",
     "required": True,
-    "description": "A model's id, an inference profile's id, or an ARN of either; `/` may stand as it is or as `%2F`.",
+    "description": "A model's id, an inference profile's id, an ARN of either, or one of these with Claude Code's "
+    "suffix `[1m]`; `/` may stand as it is or as `%2F`.",
     "schema": {"type": "string", "minLength": 1},
     "example": MODEL_ID,
 }
 
 INVALID_LIMIT = InvalidRequest("limit", "Input should be less than or equal to 1000")
-EVERYWHERE = (AuthenticationError(key_given=True), RequestTooLarge())
+EVERYWHERE = (AuthenticationError(key_given=True), RequestTooLarge(), KeysUnavailable())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

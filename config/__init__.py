@@ -151,7 +151,8 @@ class Settings:
         "TRUSTED_PROXIES",
         ("unix",),
         proxies,
-        "Whose `X-Forwarded-*` and `X-Request-Id` to believe: addresses, networks, `unix` for a unix socket's peer",
+        "Whose `X-Forwarded-For`, and `X-Request-Id` of the form `req_...`, to believe: addresses, networks, `unix` "
+        "for a unix socket's peer",
     )
     cors_origins: tuple[str, ...] = _setting(
         "CORS_ALLOW_ORIGINS",

@@ -1,5 +1,6 @@
 """Real servers for the end-to-end tests, on loopback."""
 
+import json
 import os
 import socket
 import ssl
@@ -12,6 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import httpx2 as httpx
 
@@ -43,6 +45,11 @@ class Service:
 
     def log(self) -> str:
         return self.log_file.read_text()
+
+    def events(self, name: str) -> list[dict[str, Any]]:
+        """The log's lines of one event."""
+        told = [json.loads(line) for line in self.log().splitlines() if line.startswith("{")]
+        return [line for line in told if line["event"] == name]
 
     def get(self, path: str, key: str | None = KEY) -> httpx.Response:
         headers = {"x-api-key": key} if key else {}

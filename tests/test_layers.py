@@ -32,7 +32,12 @@ MAY_IMPORT_BOTO = {"app.discovery", "app.aws_keys"}
 REFRESHING = {"app.discovery", "app.discovery_process", "app.stores", "app.refresh", "app.cli", "app.demo"}
 
 # (module, function): a job's or a tool's top, where anything that goes wrong is logged with its traceback.
-MAY_CATCH_ALL = {("app.refresh", "_repeat"), ("app.keys", "_repeat"), ("app.mcp_server", "_call")}
+MAY_CATCH_ALL = {
+    ("app.aws_keys", "read_source"),
+    ("app.refresh", "_repeat"),
+    ("app.keys", "_repeat"),
+    ("app.mcp_server", "_call"),
+}
 
 
 def module_name(file: Path) -> str:

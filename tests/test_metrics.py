@@ -3,8 +3,10 @@
 import collections
 import json
 import os
+import shutil
 import signal
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -12,6 +14,7 @@ from pathlib import Path
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from app import metrics_folder
 from app.catalog.records import CatalogSnapshot, RegionFailure
 from tests.builders import KEY, NOW, listing, model, snapshot
 from tests.conftest import MakeApp, client_of
@@ -166,12 +169,51 @@ def test_the_counts_of_four_workers_add_up_to_what_was_sent(tmp_path: Path) -> N
 
 def test_the_folder_of_the_counts_is_gone_after_the_service(tmp_path: Path) -> None:
     with running_service(tmp_path, TMPDIR=str(tmp_path)) as service:
-        assert list(tmp_path.glob("model-catalog-metrics-*/*.db"))
+        files = tmp_path.glob("model-catalog-metrics-*/*.db")
+        assert {file.name.rpartition("_")[0] for file in files} == set(metrics_folder.KINDS)
         os.kill(service.process.pid, signal.SIGHUP)
         eventually(lambda: "Hang up" in service.log() and service.log().count("Booting worker") == 2)
         assert len(list(tmp_path.glob("model-catalog-metrics-*"))) == 1
 
     assert not list(tmp_path.glob("model-catalog-metrics-*"))
+
+
+def test_a_folder_of_the_counts_that_somebody_removed_is_made_anew(tmp_path: Path) -> None:
+    with running_service(tmp_path, TMPDIR=str(tmp_path)) as service:
+        (folder,) = tmp_path.glob("model-catalog-metrics-*")
+        shutil.rmtree(folder)
+        assert page_of(service)["model_catalog_up"] == [({}, 1)]
+
+        old = _worker_pids(service)
+        os.kill(old[0], signal.SIGKILL)
+        eventually(lambda: _worker_pids(service) not in ([], old))
+        assert service.get("/livez").status_code == 200
+
+        assert counts(page_of(service))["/livez", "GET", "200"] == 1
+
+
+def test_workers_that_end_are_counted(tmp_path: Path) -> None:
+    with running_service(tmp_path) as service:
+        assert page_of(service)["model_catalog_worker_exits_total"] == [({}, 0)]
+        os.kill(_worker_pids(service)[0], signal.SIGKILL)
+
+        eventually(lambda: page_of(service)["model_catalog_worker_exits_total"] == [({}, 1)])
+
+
+def test_a_full_disk_under_the_counts_stops_no_worker(tmp_path: Path, small_disk: Path) -> None:
+    with running_service(tmp_path, TMPDIR=str(small_disk), WEB_CONCURRENCY="1") as service:
+        with open(small_disk / "fill", "wb", buffering=0) as fill, suppress(OSError):
+            while True:
+                fill.write(b"x" * 4096)
+        old = _worker_pids(service)
+        # Every series that there is, and a worker that starts without room.
+        assert all(service.get(path).status_code != 500 for path in PATHS * 20)
+        os.kill(old[0], signal.SIGKILL)
+        eventually(lambda: _worker_pids(service) not in ([], old))
+        assert all(service.get(path).status_code != 500 for path in PATHS * 20)
+
+        assert "SIGBUS" not in service.log()
+        assert [line["error"] for line in service.events("metrics_not_shared")] == ["No space left on device"]
 
 
 def _worker_pids(service: Service) -> list[int]:

@@ -1,6 +1,5 @@
 """Several workers of a real gunicorn: they call AWS as often as one, and none is missed when it goes."""
 
-import json
 import os
 import signal
 import subprocess
@@ -73,11 +72,6 @@ def refreshing_worker(service: Service) -> int:
     return leaders[0]
 
 
-def lines(service: Service, event: str) -> list[dict[str, Any]]:
-    told = [json.loads(line) for line in service.log().splitlines() if line.startswith("{")]
-    return [line for line in told if line["event"] == event]
-
-
 @contextmanager
 def clients(service: Service, number: int = 4) -> Iterator[list[object]]:
     """Clients that ask all the while; yields what went wrong for them.
@@ -114,7 +108,7 @@ def test_four_workers_ask_aws_as_often_as_one(standin: BedrockStandin, tmp_path:
     configuration.write_text((PROJECT / "gunicorn.conf.py").read_text() + f"\npreload_app = {preload.title()}\n")
     with running_service(tmp_path, "-c", str(configuration), **settings_of(standin)) as service:
         eventually(lambda: standin.listings >= len(REGIONS) * 4, timeout_s=40)
-        refreshes = lines(service, "catalog_refreshed")
+        refreshes = service.events("catalog_refreshed")
 
     began = [line["timestamp"] for line in refreshes]
     assert len(began) * len(REGIONS) in (standin.listings, standin.listings - len(REGIONS))
@@ -134,9 +128,9 @@ def test_a_killed_leader_takes_its_child_along_and_is_replaced(standin: BedrockS
         with clients(service) as wrong:
             os.kill(leader, signal.SIGKILL)
             standin["eu-west-1"].fault = None
-            refreshed = len(lines(service, "catalog_refreshed"))
+            refreshed = len(service.events("catalog_refreshed"))
             eventually(lambda: command_of(child) == b"")
-            eventually(lambda: len(lines(service, "catalog_refreshed")) > refreshed, timeout_s=20)
+            eventually(lambda: len(service.events("catalog_refreshed")) > refreshed, timeout_s=20)
             eventually(lambda: len(workers_of(service)) == 4)
 
     assert wrong == []
@@ -153,8 +147,8 @@ def test_reloading_and_changing_the_number_of_workers_fails_nobody(standin: Bedr
             eventually(lambda: len(workers_of(service)) == 3)
             service.process.send_signal(signal.SIGTTOU)
             eventually(lambda: len(workers_of(service)) == 2, timeout_s=30)
-            refreshed = len(lines(service, "catalog_refreshed"))
-            eventually(lambda: len(lines(service, "catalog_refreshed")) > refreshed, timeout_s=20)
+            refreshed = len(service.events("catalog_refreshed"))
+            eventually(lambda: len(service.events("catalog_refreshed")) > refreshed, timeout_s=20)
 
     assert wrong == []
     assert "Traceback" not in service.log()
@@ -166,8 +160,8 @@ def test_recycled_workers_serve_at_once_and_go_on_refreshing(standin: BedrockSta
         before = workers_of(service)
         with clients(service) as wrong:
             eventually(lambda: len(workers_of(service)) == 2 and not workers_of(service) & before, timeout_s=30)
-            refreshed = len(lines(service, "catalog_refreshed"))
-            eventually(lambda: len(lines(service, "catalog_refreshed")) > refreshed, timeout_s=20)
+            refreshed = len(service.events("catalog_refreshed"))
+            eventually(lambda: len(service.events("catalog_refreshed")) > refreshed, timeout_s=20)
 
     assert wrong == []
     assert "Traceback" not in service.log()
@@ -186,7 +180,7 @@ def test_an_operators_refresh_reaches_every_worker(standin: BedrockStandin, tmp_
         eventually(lambda: all(shows(service, "maker.new-v1:0") for _ in range(20)))
 
     assert done.returncode == 0, done.stderr
-    assert len(lines(service, "catalog_refreshed")) == 1
+    assert len(service.events("catalog_refreshed")) == 1
 
 
 def shows(service: Service, model_id: str) -> bool:
@@ -202,7 +196,7 @@ def test_what_stops_in_the_middle_of_a_refresh_ends_with_its_child_and_no_traceb
         stop_in_a_refresh(service, lambda _: service.process.send_signal(signal.SIGINT))
 
     assert "Traceback" not in service.log()
-    assert not lines(service, "job_failed")
+    assert not service.events("job_failed")
 
 
 def stop_in_a_refresh(service: Service, stop: Callable[[int], None]) -> None:

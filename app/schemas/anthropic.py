@@ -32,7 +32,7 @@ class ListModelsQuerySchema(Schema):
     region = Words(
         attribute="regions",
         load_default=[],
-        metadata={"description": "Models callable from one of these AWS regions."},
+        metadata={"description": "Models callable from one of these AWS regions; one that is not asked is an error."},
     )
 
     @pre_load

@@ -2,14 +2,13 @@
 
 import errno
 import hashlib
-import json
 import os
 import random
 import shutil
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
@@ -122,26 +121,9 @@ def test_a_kill_before_and_after_each_step_of_a_write_does_too(tmp_path: Path, n
     note("kills at each step of a write", kills=kills, lost=0)
 
 
-@pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A disk of 2 MB of its own."""
-    folder = tmp_path / "disk"
-    folder.mkdir()
-    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", str(folder)], capture_output=True)
-    if mounted.returncode:
-        pytest.skip(f"mounting a tmpfs takes root: {mounted.stderr.decode().strip()}")
-    yield folder
-    subprocess.run(["umount", "--lazy", str(folder)], check=True)
-
-
-def lines(service: Service, event: str) -> list[dict[str, Any]]:
-    told = [json.loads(line) for line in service.log().splitlines() if line.startswith("{")]
-    return [line for line in told if line["event"] == event]
-
-
 def wait_for_refresh(service: Service, *, stored: bool) -> None:
-    seen = len(lines(service, "catalog_refreshed"))
-    eventually(lambda: stored in [it["stored"] for it in lines(service, "catalog_refreshed")[seen:]], timeout_s=30)
+    seen = len(service.events("catalog_refreshed"))
+    eventually(lambda: stored in [it["stored"] for it in service.events("catalog_refreshed")[seen:]], timeout_s=30)
 
 
 def ids_of(service: Service) -> set[str]:
@@ -175,7 +157,7 @@ def test_a_disk_that_is_full_or_read_only_or_loses_the_folder_stops_nothing_and_
                 assert ids_of(service) == standin.model_ids()
                 wait_for_refresh(service, stored=True)
                 assert (small_disk / "catalog" / "snapshot.json").exists()
-    refused = lines(service, "catalog_not_stored")
+    refused = service.events("catalog_not_stored")
 
     assert {it["error"] for it in refused} >= {os.strerror(errno.ENOSPC), os.strerror(errno.EROFS)}
     assert "Traceback" not in service.log()
@@ -283,7 +265,7 @@ def test_faults_in_any_order_lose_no_model(tmp_path: Path, chance: random.Random
             eventually(lambda: all_fresh(service), timeout_s=30)
             # A worker that did not refresh itself follows a moment later.
             eventually(lambda: all(ids_of(service) == there for _ in range(10)), timeout_s=30)
-    refreshes = [it["took_ms"] for it in lines(service, "catalog_refreshed")]
+    refreshes = [it["took_ms"] for it in service.events("catalog_refreshed")]
     slowest = max(refreshes)
 
     assert "Traceback" not in service.log()
