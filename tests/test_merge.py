@@ -338,6 +338,17 @@ def test_a_region_that_stays_empty_is_believed_once_its_last_listing_is_too_old(
     assert codes(after) == []
 
 
+@pytest.mark.parametrize("other", [listing("us-east-1"), failure("us-east-1")])
+def test_an_empty_catalog_is_never_believed(other: RegionListing | RegionFailure) -> None:
+    before = snapshot(listing("us-east-1"), listing("eu-west-1", model("b")))
+    later = NOW + timedelta(days=30)
+
+    after = advanced(before, other, listing("eu-west-1", at=later), at=later)
+
+    assert ids(after) == ["b"]
+    assert ("eu-west-1", "EmptyListing") in codes(after)
+
+
 def test_a_listing_that_is_too_old_is_let_go_when_another_region_answered() -> None:
     before = snapshot(listing("us-east-1", model("a")), listing("eu-west-1", model("b")))
     late = NOW + MAX_STALE

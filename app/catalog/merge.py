@@ -163,7 +163,7 @@ def advance(
     """The next snapshot, from the last one and what the visits of one refresh brought.
 
     A region that failed, was not heard of or came back empty where it was not keeps its last good listing, until
-    that is older than `max_stale` in a refresh that any other region answered: when none did, the fault is ours or
+    that is older than `max_stale` in a refresh in which any region listed a model: when none did, the fault is ours or
     all of AWS's, and a catalog once known is served.
 
     Args:
@@ -173,7 +173,11 @@ def advance(
         asked_for: the setting that the regions come from.
     """
     last = {} if previous is None else {listing.region: listing for listing in previous.state.listings}
-    results = {visit.region: _unless_emptied(visit, last.get(visit.region), at, max_stale) for visit in visits}
+    visits = tuple(visits)
+    # While nobody lists anything, nothing is too old.
+    listed = any(isinstance(visit, RegionListing) and visit.models for visit in visits)
+    too_old = max_stale if listed else timedelta.max
+    results = {visit.region: _unless_emptied(visit, last.get(visit.region), at, too_old) for visit in visits}
     answered = any(isinstance(result, RegionListing) for result in results.values())
     listings: list[RegionListing] = []
     failures: list[RegionFailure] = []
@@ -184,7 +188,7 @@ def advance(
             continue
         failures.append(result)
         kept = last.get(region)
-        if kept is not None and not (answered and at - kept.listed_at > max_stale):
+        if kept is not None and at - kept.listed_at <= too_old:
             listings.append(kept)
     state = CatalogState(
         source=source,
@@ -251,10 +255,10 @@ def sharing(snapshot: CatalogSnapshot, previous: CatalogSnapshot | None) -> Cata
 
 
 def _unless_emptied(
-    visit: RegionListing | RegionFailure, last: RegionListing | None, at: datetime, max_stale: timedelta
+    visit: RegionListing | RegionFailure, last: RegionListing | None, at: datetime, too_old: timedelta
 ) -> RegionListing | RegionFailure:
     """A region that says nothing where it said something is believed once the old listing is too old to serve."""
-    if isinstance(visit, RegionListing) and last is not None and at - last.listed_at <= max_stale:
+    if isinstance(visit, RegionListing) and last is not None and at - last.listed_at <= too_old:
         emptied = [
             what
             for what, now, before in (
