@@ -16,7 +16,7 @@ from app.catalog.lookup import find_model
 from app.catalog.records import ACTIVE, CatalogModel, CatalogSnapshot
 from app.catalog.status import status_of
 from app.discovery_process import Visit
-from app.refresh import Refresh, Refresher, utc_now
+from app.refresh import OtherSettings, Refresh, Refresher, utc_now
 from app.schemas.anthropic import ModelInfoSchema
 from app.schemas.status import CatalogReportSchema
 from app.stores import LeaseTaken
@@ -48,7 +48,8 @@ def init_app(app: Flask) -> None:
 
 @catalog.command()
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
-def refresh(as_json: bool) -> None:
+@click.option("--force", is_flag=True, help="Replace a stored catalog of another source or of other regions.")
+def refresh(as_json: bool, force: bool) -> None:
     """Ask every region now and publish the result to the running workers.
 
     Exits with 0 if every region answered, 3 if some did not, 1 if nothing was published.
@@ -63,9 +64,11 @@ def refresh(as_json: bool) -> None:
             spinner.update(f"{len(answered)} regions answered, {visit.region} the last")
 
         try:
-            done = refresher.refresh_now(on_visit)
+            done = refresher.refresh_now(on_visit, replacing=force)
+        except OtherSettings as stored:
+            sys.exit(_refused(f"the stored catalog is of {stored}; refresh in the service's environment, or --force"))
         except LeaseTaken:
-            sys.exit(_refused("another refresh holds the lease and does not end"))
+            sys.exit(_refused("another refresh holds the lease and does not end (`lslocks` tells whose)"))
         except OSError as error:
             sys.exit(_refused(f"{error.filename or 'the folder of the catalog'}: {error.strerror}"))
     if done is None:

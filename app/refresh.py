@@ -1,4 +1,4 @@
-"""Keeping the catalog fresh: restore it, follow the store, refresh when it is due. The only reader of the clock."""
+"""Keeping the catalog fresh: restore it, follow the store, refresh when it is due."""
 
 import random
 import threading
@@ -34,6 +34,10 @@ CLOCK_TOLERANCE = timedelta(minutes=1)
 # An operator's refresh waits for one that is under way.
 LEASE_POLL_S = 0.2
 STOP_TIMEOUT_S = 5.0
+
+
+class OtherSettings(Exception):
+    """The stored catalog has what a refresh with this process's settings would throw away; says what it was made of."""
 
 
 class Discover(Protocol):
@@ -98,6 +102,8 @@ class Refresher:
         self._clock = clock
         self._after_job = after_job
         self._seen: object | None = None
+        # The source and the regions that the stored catalog was made of.
+        self._stored_of: tuple[str, tuple[str, ...]] | None = None
         self._unreadable: object | None = None
         # Both threads load and publish; the older of two catalogs must not be the last one published.
         self._publishing = threading.RLock()
@@ -145,7 +151,7 @@ class Refresher:
                 self._publish(latest.state, now)
 
     def follow_now(self) -> None:
-        """Follow for a request; where a load or a save is under way that takes long, do not wait for its disk."""
+        """Follow the store for a request, which waits at most 0.1 s for a load or a save under way."""
         if self._publishing.acquire(timeout=REQUEST_WAIT_S):
             try:
                 self.follow()
@@ -160,7 +166,7 @@ class Refresher:
             if version != self._unreadable:
                 self._unreadable = version
                 metrics.STORE_LOADS.labels("unreadable").inc()
-                log.error("stored_catalog_unreadable", error=error.strerror)
+                log.error("stored_catalog_unreadable", file=error.filename, error=error.strerror)
             return False
         if data is None:
             metrics.STORE_LOADS.labels("unreadable").inc()
@@ -171,6 +177,7 @@ class Refresher:
             metrics.STORE_LOADS.labels("malformed").inc()
             self._store.set_aside(str(error))
             return True
+        self._stored_of = state.source, state.asked_for
         if state.source != self._settings.source:
             metrics.STORE_LOADS.labels("other_source").inc()
             log.warning("stored_catalog_ignored", source=state.source, configured=self._settings.source)
@@ -196,13 +203,20 @@ class Refresher:
         except LeaseTaken:
             return None
         except OSError as error:
-            log.error("lease_unavailable", error=error.strerror, consequence="this worker refreshes for itself")
+            consequence = "this worker refreshes for itself"
+            log.error("lease_unavailable", file=error.filename, error=error.strerror, consequence=consequence)
         return self._run()
 
-    def refresh_now(self, on_visit: Callable[[Visit], None] = lambda visit: None) -> Refresh | None:
+    def refresh_now(
+        self, on_visit: Callable[[Visit], None] = lambda visit: None, *, replacing: bool = False
+    ) -> Refresh | None:
         """Refresh whatever the catalog's age, after one that is under way; None if asked to stop meanwhile.
 
+        Args:
+            replacing: also where the stored catalog is of another source, or of regions that are not configured here.
+
         Raises:
+            OtherSettings: it is, and is not to be replaced.
             LeaseTaken: another refresh holds the lease for longer than one may last.
             OSError: the store's folder cannot be used.
         """
@@ -211,11 +225,24 @@ class Refresher:
             try:
                 with self._store.lease(), metrics.holding_lease():
                     self.follow()
+                    if not replacing:
+                        self._check_settings()
                     return self._run(on_visit)
             except LeaseTaken:
                 if time.monotonic() > give_up:
                     raise
                 time.sleep(LEASE_POLL_S)
+
+    def _check_settings(self) -> None:
+        """
+        Raises:
+            OtherSettings
+        """
+        if self._stored_of is None:
+            return
+        (source, asked_for), mine = self._stored_of, self._settings.regions
+        if source != self._settings.source or not (mine == (ALL_REGIONS,) or set(asked_for) <= set(mine)):
+            raise OtherSettings(f"CATALOG_SOURCE={source} AWS_BEDROCK_REGIONS={','.join(asked_for)}")
 
     def _is_due(self) -> bool:
         latest = self._catalog.latest
@@ -265,7 +292,8 @@ class Refresher:
             self._seen = self._store.save(encode_state(state))
         except OSError as error:
             metrics.STORE_SAVES.labels("failed").inc()
-            log.error("catalog_not_stored", error=error.strerror, consequence="served from memory alone")
+            consequence = "served from memory alone"
+            log.error("catalog_not_stored", file=error.filename, error=error.strerror, consequence=consequence)
             return False
         metrics.STORE_SAVES.labels("saved").inc()
         return True

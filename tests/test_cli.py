@@ -138,6 +138,31 @@ def test_a_refresh_in_json_is_json_alone_with_every_reason(make: Callable[..., F
     assert told["regions"][0]["failure"]["detail"] == "not authorized"
 
 
+@pytest.mark.parametrize(
+    "settings", [{"regions": ("us-east-1",)}, {"regions": ("us-east-1", "us-west-2")}, {"source": "demo"}]
+)
+def test_a_refresh_with_other_settings_replaces_nothing_but_by_force(
+    make: Callable[..., Flask], settings: dict[str, Any]
+) -> None:
+    run(make(*GOOD), "refresh")
+
+    refused = run(make(GOOD[0], **settings), "refresh")
+    kept = json.loads(run(make(), "show", "--json").stdout)
+    forced = run(make(GOOD[0], **settings), "refresh", "--force")
+
+    assert refused.exit_code == 1
+    assert "is of CATALOG_SOURCE=aws AWS_BEDROCK_REGIONS=us-east-1,eu-west-1; " in refused.stderr
+    assert [found["id"] for found in kept] == ["a", "b", "c"]
+    assert forced.exit_code == 0
+
+
+@pytest.mark.parametrize("regions", [("us-west-2", "eu-west-1", "us-east-1"), ("all",)])
+def test_a_refresh_of_more_regions_needs_no_force(make: Callable[..., Flask], regions: tuple[str, ...]) -> None:
+    run(make(*GOOD), "refresh")
+
+    assert run(make(*GOOD, regions=regions), "refresh").exit_code == 0
+
+
 def test_a_refresh_into_a_folder_that_cannot_be_says_which(make: Callable[..., Flask], tmp_path: Path) -> None:
     (tmp_path / "file").touch()
 
