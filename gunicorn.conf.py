@@ -6,7 +6,7 @@ import sys
 
 from gunicorn.arbiter import Arbiter
 
-from app import logs, metrics_folder
+from app import logs, runtime_folder
 from app.pinning import free_core, may_pin
 from app.worker import Worker
 from config import ConfigError, read_server_settings, read_settings
@@ -50,7 +50,7 @@ forwarder_headers = ""
 
 # prometheus_client looks for the folder when it is imported, so nothing above may import it.
 try:
-    metrics_folder.make_folder()
+    runtime_folder.make_folder()
 except OSError as error:
     sys.exit(f"Not started: the metrics need room in TMPDIR; {error.filename} has none: {error.strerror}")
 
@@ -75,7 +75,7 @@ def pre_fork(server: Arbiter, worker: Worker) -> None:
 
 
 def post_fork(server: Arbiter, worker: Worker) -> None:
-    metrics_folder.reserve()
+    runtime_folder.reserve()
 
 
 def post_worker_init(worker: Worker) -> None:

@@ -6,8 +6,11 @@ key that holds a colon itself must be given one.
 
 import hashlib
 import hmac
+import json
+import os
 import random
 import re
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
@@ -116,8 +119,16 @@ def parse_key(entry: str) -> Key:
 
 def parse_lines(text: str) -> tuple[Key, ...]:
     """One entry a line; empty lines and those that begin with `#` count for nothing."""
-    lines = (line.strip() for line in text.splitlines())
-    return tuple(parse_key(line) for line in lines if line and not line.startswith("#"))
+    keys = []
+    for number, line in enumerate(text.splitlines(), 1):
+        entry = line.strip()
+        if not entry or entry.startswith("#"):
+            continue
+        try:
+            keys.append(parse_key(entry))
+        except BadKeys as error:
+            raise BadKeys(f"entry {number}: {error}") from None
+    return tuple(keys)
 
 
 def parse_document(text: str) -> tuple[Key, ...]:
@@ -165,13 +176,25 @@ class KeyKeeper:
     A source that fails keeps the keys that it had. Every worker has a keeper, since each must know a removed key.
     """
 
-    def __init__(self, settings: Settings, fetch: Fetch, *, monotonic: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        fetch: Fetch,
+        *,
+        memory: Path | None = None,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
         """
+        Args:
+            memory: a file where the workers keep, as digests, what any of them read last: a worker that starts while a
+                source fails would else know the keys of the service's start.
+
         Raises:
             ConfigError: a source on this host cannot be read, or there is no source at all although keys are asked for.
         """
         self._settings = settings
         self._fetch = fetch
+        self._memory = memory
         self._monotonic = monotonic
         self._file = Path(settings.api_keys_file) if settings.api_keys_file else None
         self._file_version: object = None
@@ -206,6 +229,7 @@ class KeyKeeper:
 
     def start(self) -> None:
         """Read all sources, then keep reading in the background. Call it after the fork, before the first request."""
+        self._recall()
         self.check()
         self._thread = threading.Thread(target=self._repeat, name="keys", daemon=True)
         self._thread.start()
@@ -259,7 +283,35 @@ class KeyKeeper:
         before = self._known.get(source)
         if read != before:
             self._known[source] = read
-            log.info("keys_read", source=source, before=None if before is None else len(before), keys=len(read))
+            tell = log.info if read else log.warning
+            tell("keys_read", source=source, before=None if before is None else len(before), keys=len(read))
+            self._remember()
+
+    def _remember(self) -> None:
+        if self._memory is None:
+            return
+        read = {
+            source: [[key.name, key.digest.hex()] for key in keys]
+            for source, keys in self._known.items()
+            if source != SETTING
+        }
+        try:
+            descriptor, name = tempfile.mkstemp(prefix=".keys-", dir=self._memory.parent)  # Its owner's alone.
+            with os.fdopen(descriptor, "w") as file:
+                json.dump(read, file)
+            os.replace(name, self._memory)
+        except OSError as error:
+            log.warning("keys_not_remembered", file=str(self._memory), error=error.strerror)
+
+    def _recall(self) -> None:
+        try:
+            read = json.loads(self._memory.read_bytes()) if self._memory is not None else {}
+            for source, keys in read.items():
+                self._known[source] = tuple(Key(name=name, digest=bytes.fromhex(digest)) for name, digest in keys)
+        except FileNotFoundError:
+            return
+        except (OSError, ValueError) as error:
+            log.warning("keys_not_remembered", file=str(self._memory), error=str(error))
 
     def _is_complete(self) -> bool:
         return all(source in self._known for source in self._remote)

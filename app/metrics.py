@@ -1,6 +1,6 @@
 """What Prometheus is told: counts from all workers of a host, and the catalog's ages as they are at the scrape.
 
-Under gunicorn the workers count together in a folder (app/metrics_folder.py); elsewhere this process counts for itself.
+Under gunicorn the workers count together in a folder (app/runtime_folder.py); elsewhere this process counts for itself.
 """
 
 import os
@@ -15,7 +15,7 @@ from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.registry import Collector
 
 from app.catalog.status import UNAVAILABLE, CatalogStatus
-from app.metrics_folder import VARIABLE
+from app.runtime_folder import VARIABLE
 
 NAMESPACE = "model_catalog"
 REGISTRY = CollectorRegistry()

@@ -4,6 +4,8 @@ import hashlib
 import io
 import json
 import os
+import signal
+import stat
 import subprocess
 import sys
 import textwrap
@@ -129,7 +131,7 @@ def test_a_key_without_a_name_is_called_by_its_place() -> None:
 class Sources:
     """A file and AWS's sources that a test changes, on a clock that it turns."""
 
-    def __init__(self, folder: Path, **settings: Any) -> None:
+    def __init__(self, folder: Path, *, memory: Path | None = None, **settings: Any) -> None:
         self.file = folder / "keys"
         self.file.write_text("from-file\n")
         self.now_s = 0.0
@@ -137,6 +139,7 @@ class Sources:
         self.keeper = KeyKeeper(
             Settings(api_keys_file=str(self.file), api_keys_secret_id="keys", **settings),
             self.fetch,
+            memory=memory,
             monotonic=lambda: self.now_s,
         )
 
@@ -213,6 +216,50 @@ def test_aws_failing_keeps_its_keys_and_is_told(tmp_path: Path, capsys: pytest.C
     assert [(line["source"], line["consequence"]) for line in failures] == [(SECRET, "its last 1 keys stay")] * 2
     assert "AccessDeniedException" in failures[0]["reason"]
     assert "nonsense" not in str(told)
+
+
+def test_a_worker_that_starts_while_sources_fail_knows_what_others_read_last(tmp_path: Path) -> None:
+    service = tmp_path / "service"
+    service.mkdir()
+    file = tmp_path / "keys"
+    file.write_text("old-1\nold-2\n")
+    with running_service(service, API_KEYS="", API_KEYS_FILE=str(file), TMPDIR=str(tmp_path)) as running:
+
+        def statuses() -> list[int]:
+            return [running.get("/v1/models", key).status_code for key in ("old-1", "old-2", "new-1")]
+
+        file.write_text("old-2\nnew-1\n")
+        eventually(lambda: statuses() == [401, 200, 200])
+        file.unlink()
+        eventually(lambda: running.events("keys_not_read"))
+        running.process.send_signal(signal.SIGHUP)
+        eventually(lambda: len(running.events("keys_not_read")) == 2)
+        eventually(lambda: "Worker exiting" in running.log())
+
+        assert statuses() == [401, 200, 200]
+        [memory] = tmp_path.glob("model-catalog-run-*/keys.json")
+        assert "old-2" not in memory.read_text()
+        assert stat.S_IMODE(memory.stat().st_mode) == 0o600
+        memory.write_text("garbage")
+        running.process.send_signal(signal.SIGHUP)
+        eventually(lambda: running.events("keys_not_remembered"))
+        assert running.get("/livez").status_code == 200
+
+
+def test_what_aws_told_last_is_remembered(tmp_path: Path) -> None:
+    first = Sources(tmp_path, memory=tmp_path / "keys.json")
+    first.later(0)
+    second = Sources(tmp_path, memory=tmp_path / "keys.json")
+    second.documents[SECRET] = BadKeys("AccessDeniedException")
+    second.keeper.start()
+    second.keeper.stop()
+
+    assert second.admits("from-aws") == [True]
+
+
+def test_a_line_that_is_no_key_is_told_by_its_number() -> None:
+    with pytest.raises(BadKeys, match="entry 3: "):
+        parse_lines("good\n# a comment\nci:\n")
 
 
 def test_a_key_that_nobody_could_look_up_yet_is_asked_to_come_again(tmp_path: Path, make_app: MakeApp) -> None:

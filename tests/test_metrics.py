@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from app import metrics_folder
+from app import runtime_folder
 from app.catalog.records import CatalogSnapshot, RegionFailure
 from tests.builders import KEY, NOW, listing, model, snapshot
 from tests.conftest import MakeApp, client_of
@@ -169,18 +169,18 @@ def test_the_counts_of_four_workers_add_up_to_what_was_sent(tmp_path: Path) -> N
 
 def test_the_folder_of_the_counts_is_gone_after_the_service(tmp_path: Path) -> None:
     with running_service(tmp_path, TMPDIR=str(tmp_path)) as service:
-        files = tmp_path.glob("model-catalog-metrics-*/*.db")
-        assert {file.name.rpartition("_")[0] for file in files} == set(metrics_folder.KINDS)
+        files = tmp_path.glob("model-catalog-run-*/*.db")
+        assert {file.name.rpartition("_")[0] for file in files} == set(runtime_folder.KINDS)
         os.kill(service.process.pid, signal.SIGHUP)
         eventually(lambda: "Hang up" in service.log() and service.log().count("Booting worker") == 2)
-        assert len(list(tmp_path.glob("model-catalog-metrics-*"))) == 1
+        assert len(list(tmp_path.glob("model-catalog-run-*"))) == 1
 
-    assert not list(tmp_path.glob("model-catalog-metrics-*"))
+    assert not list(tmp_path.glob("model-catalog-run-*"))
 
 
 def test_a_folder_of_the_counts_that_somebody_removed_is_made_anew(tmp_path: Path) -> None:
     with running_service(tmp_path, TMPDIR=str(tmp_path)) as service:
-        (folder,) = tmp_path.glob("model-catalog-metrics-*")
+        (folder,) = tmp_path.glob("model-catalog-run-*")
         shutil.rmtree(folder)
         assert page_of(service)["model_catalog_up"] == [({}, 1)]
 

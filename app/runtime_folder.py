@@ -1,6 +1,7 @@
-"""The folder where one gunicorn's workers count together: prometheus_client maps files of it, a few a process.
+"""The folder that one gunicorn's workers share while it runs: what they count, and the keys that they read last.
 
-A write to a mapped file that the disk has no room for ends the process (SIGBUS), so the room is taken beforehand.
+prometheus_client maps files there, a few a process. A write to a mapped file that the disk has no room for ends the
+process (SIGBUS), so the room is taken beforehand.
 Nothing here may import prometheus_client, which looks for the folder when it is imported.
 """
 
@@ -8,14 +9,15 @@ import atexit
 import os
 import shutil
 import tempfile
+from pathlib import Path
 
 import structlog
 
 log = structlog.get_logger(__name__)
 
 VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
-OWNER = "METRICS_FOLDER_OWNER"
-PREFIX = "model-catalog-metrics-"
+OWNER = "RUNTIME_FOLDER_OWNER"
+PREFIX = "model-catalog-run-"
 IN_MEMORY = "/dev/shm"  # noqa: S108 - mkdtemp makes a folder of its own there.
 # prometheus_client's names for the kinds that app/metrics.py has, and more than one process's counts of them take.
 KINDS = ("counter", "histogram", "gauge_liveall", "gauge_livemax")
@@ -34,6 +36,11 @@ def make_folder() -> None:
     me = str(os.getpid())
     if os.environ.get(OWNER) != me:
         os.environ.update({OWNER: me, VARIABLE: _new_folder()})
+
+
+def file_in_folder(name: str) -> Path | None:
+    """None outside of gunicorn, where there is no such folder."""
+    return Path(os.environ[VARIABLE], name) if VARIABLE in os.environ else None
 
 
 def reserve() -> None:
