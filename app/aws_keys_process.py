@@ -8,7 +8,7 @@ from collections.abc import Callable
 from app.catalog.reading import Malformed, Reader, parsed
 from app.child_process import END_WITH_PARENT, ChildFault, run_child
 from app.keys import PARAMETER, SECRET, BadKeys
-from config import Settings, discovery_environ
+from config import Settings, child_environ
 
 COMMAND = (sys.executable, "-m", "app.aws_keys", END_WITH_PARENT)
 CHILD = "the child that reads keys"
@@ -37,7 +37,7 @@ def fetch_keys(
             raise ChildFault(f"{CHILD} wrote over {BYTES_AT_MOST >> 20} MiB")
 
     fault = NOT_HEARD_OF
-    environ = discovery_environ(settings, os.environ) | wanted
+    environ = child_environ(settings, os.environ) | wanted
     try:
         run_child(CHILD, command, environ, feed, deadline=time.monotonic() + TIMEOUT_S, stopping=stopping)
     except ChildFault as error:

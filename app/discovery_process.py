@@ -11,7 +11,7 @@ from app.catalog.codec import Known, decode_visit
 from app.catalog.reading import Malformed, Reader, parsed
 from app.catalog.records import RegionFailure, RegionListing
 from app.child_process import END_WITH_PARENT, PAST_DEADLINE, ChildFault, run_child
-from config import ALL_REGIONS, Settings, discovery_environ
+from config import ALL_REGIONS, Settings, child_environ
 
 COMMAND = (sys.executable, "-m", "app.discovery", END_WITH_PARENT)
 CHILD = "the discovery child"
@@ -55,7 +55,7 @@ def discover(
     said = _Said(on_visit)
     fault = None
     try:
-        environ = discovery_environ(settings, os.environ)
+        environ = child_environ(settings, os.environ)
         run_child(CHILD, command, environ, said.feed, deadline=deadline, stopping=stopping)
         said.end()
     except ChildFault as error:

@@ -7,7 +7,7 @@ from typing import Any
 import structlog
 from flask import Flask, Response, jsonify, request
 from marshmallow import ValidationError
-from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound, RequestEntityTooLarge, ServiceUnavailable
+from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound, RequestEntityTooLarge
 
 from app.catalog.current import CatalogUnavailable
 from app.catalog.paging import UnknownCursor
@@ -194,7 +194,7 @@ def as_api_error(error: Exception) -> ApiError:
     match error:
         case ApiError():
             return error
-        case CatalogUnavailable() | ServiceUnavailable():
+        case CatalogUnavailable():
             return Overloaded()
         case UnknownCursor():
             return InvalidRequest(error.field, f"No model with the id '{error.model_id}' was listed")

@@ -192,7 +192,7 @@ class Settings:
 
     def __post_init__(self) -> None:
         anthropic, openai = f"{self.anthropic_prefix}/v1/models", f"{self.openai_prefix}/v1/models"
-        if self.serves_anthropic and (anthropic.startswith(f"{openai}/") or openai.startswith(f"{anthropic}/")):
+        if anthropic.startswith(f"{openai}/") or openai.startswith(f"{anthropic}/"):
             raise ConfigError(
                 f"ANTHROPIC_ROUTES_PREFIX={self.anthropic_prefix!r} and OPENAI_ROUTES_PREFIX={self.openai_prefix!r}: "
                 "one dialect's routes lie within the other's; allowed: paths that do not end in /v1/models"
@@ -269,8 +269,8 @@ def _read(
     return kind(**values)
 
 
-def discovery_environ(settings: Settings, environ: Mapping[str, str]) -> dict[str, str]:
-    """The environment of the discovery child: the SDK's own variables untouched, none of the keys."""
+def child_environ(settings: Settings, environ: Mapping[str, str]) -> dict[str, str]:
+    """The environment of a child process: the SDK's own variables untouched, none of the keys."""
     own = {setting.metadata["name"] for setting in fields(Settings)}
     kept = {name: value for name, value in environ.items() if name not in own}
     return kept | {

@@ -510,7 +510,8 @@ def test_a_request_id_comes_from_the_proxy_and_from_nobody_else(make_app: MakeAp
 
     assert told("10.1.2.3", "req_0123456789abcdef") == "req_0123456789abcdef"
     assert told("192.0.2.1", "req_0123456789abcdef") != "req_0123456789abcdef"
-    assert told("10.1.2.3", "<script>") != "<script>"
+    for given in ("<script>", "req_0123456789abcdef<x>"):
+        assert told("10.1.2.3", given) != given
 
 
 @pytest.mark.parametrize(

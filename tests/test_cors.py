@@ -10,7 +10,8 @@ PAGE = "https://app.example.com"
 # What @anthropic-ai/sdk and openai send from a browser, and what MCP clients do.
 SENT = (
     "anthropic-beta,anthropic-dangerous-direct-browser-access,anthropic-version,authorization,content-type,"
-    "mcp-protocol-version,mcp-session-id,user-agent,x-api-key,x-stainless-arch,x-stainless-lang,x-stainless-os,"
+    "if-none-match,last-event-id,mcp-method,mcp-name,mcp-protocol-version,mcp-session-id,openai-beta,"
+    "openai-organization,openai-project,user-agent,x-api-key,x-stainless-arch,x-stainless-lang,x-stainless-os,"
     "x-stainless-package-version,x-stainless-retry-count,x-stainless-runtime,x-stainless-runtime-version,"
     "x-stainless-timeout"
 )
@@ -18,17 +19,19 @@ SENT = (
 
 def preflight(make_app: MakeApp, path: str = "/anthropic/v1/models", origin: str = PAGE) -> TestResponse:
     app = make_app(snapshot(listing("us-east-1", model())), cors_origins=(PAGE, "https://other.example.com"))
-    headers = {"Origin": origin, "Access-Control-Request-Method": "GET", "Access-Control-Request-Headers": SENT}
+    method = "POST" if path == "/mcp" else "GET"
+    headers = {"Origin": origin, "Access-Control-Request-Method": method, "Access-Control-Request-Headers": SENT}
     return client_of(app, key=None).options(path, headers=headers)
 
 
-@pytest.mark.parametrize("path", ["/anthropic/v1/models", "/v1/models", "/anthropic/v1/models/a", "/metrics"])
+@pytest.mark.parametrize("path", ["/anthropic/v1/models", "/v1/models", "/anthropic/v1/models/a", "/metrics", "/mcp"])
 def test_a_preflight_is_answered_without_a_key(make_app: MakeApp, path: str) -> None:
     answer = preflight(make_app, path)
 
     assert answer.status_code == 204
     assert answer.headers["Access-Control-Allow-Origin"] == PAGE
-    assert "GET" in answer.headers["Access-Control-Allow-Methods"]
+    assert set(answer.headers["Access-Control-Allow-Methods"].split(", ")) == {"GET", "HEAD", "POST"}
+    assert answer.headers["Access-Control-Max-Age"] == "3600"
     assert set(answer.headers["Access-Control-Allow-Headers"].split(", ")) == set(SENT.split(","))
     assert "Access-Control-Allow-Credentials" not in answer.headers
     assert "request-id" in answer.headers
@@ -54,7 +57,8 @@ def test_a_page_reads_every_answer_errors_included(make_app: MakeApp, path: str,
     answer = client_of(app, key).get(path, headers={"Origin": PAGE})
 
     assert answer.headers["Access-Control-Allow-Origin"] == PAGE
-    assert "request-id" in answer.headers["Access-Control-Expose-Headers"]
+    exposed = set(answer.headers["Access-Control-Expose-Headers"].split(", "))
+    assert exposed == {"request-id", "x-request-id", "retry-after", "x-should-retry", "etag", "age"}
 
 
 @pytest.mark.parametrize("headers", [{}, {"Origin": PAGE}])

@@ -72,6 +72,12 @@ def test_a_row_needs_nothing_but_its_id() -> None:
     assert visited(stubbed([row])).models == (FoundationModel(id="a"),)
 
 
+def test_a_profile_of_something_else_than_a_foundation_model_is_read() -> None:
+    row = profile_row("us.a", models=[{"modelArn": "arn:aws:bedrock:::other/x"}])
+
+    assert visited(stubbed([], [row])).profiles[0].model_ids == ("arn:aws:bedrock:::other/x",)
+
+
 def test_profiles_are_read_from_every_page_without_their_account() -> None:
     arns = [{"modelArn": "arn:aws-us-gov:bedrock:::foundation-model/a"}, *profile_row("", "a", "b")["models"]]
     client = stubbed([], [profile_row("us.a", models=arns)], [profile_row("us.b", "b", status="CREATING")])

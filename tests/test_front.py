@@ -1,6 +1,7 @@
 """The outermost layer: answers that are already made, and what HTTP caches are told."""
 
 import gzip
+import json
 import random
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -366,6 +367,31 @@ def test_what_caches_are_told(counting: Counting) -> None:
     assert "x-accel-expires" not in answer.headers
 
 
+def test_after_a_clock_was_set_back_an_answer_is_fresh_for_an_interval(make_app: MakeApp) -> None:
+    refreshed = HISTORY[0].state.refreshed_at
+    assert refreshed is not None
+    app = make_app(replace(HISTORY[0], state=replace(HISTORY[0].state, attempted_at=refreshed - timedelta(days=1))))
+
+    assert client_of(app).get(LIST).headers["cache-control"] == "private, max-age=900"
+
+
+def test_what_escapes_the_application_is_logged_and_counted(
+    make_app: MakeApp, capfd: pytest.CaptureFixture[str]
+) -> None:
+    app = make_app(HISTORY[0])
+    front = app.wsgi_app
+    assert isinstance(front, Front)
+
+    def broken(*_: Any) -> Any:
+        raise RuntimeError("a bug")
+
+    front.inside = broken
+    with pytest.raises(RuntimeError):
+        client_of(app).get(LIST)
+
+    assert [json.loads(line)["status"] for line in capfd.readouterr().err.splitlines()] == [500]
+
+
 def test_nginx_is_told_to_ask_again_each_second_in_the_order_that_it_reads(counting: Counting) -> None:
     client, _, _ = counting
     for conditional in ({}, {"If-None-Match": "*"}):
@@ -509,6 +535,7 @@ def test_questions_asked_once_drive_nothing_out_and_are_not_kept() -> None:
 
     assert answers.find(("/hot", "")) is not None
     assert not any(answers.find(("/", str(number))) for number in range(1000))
+    assert len(answers._asked) <= 16
 
 
 def test_the_answer_that_was_longest_not_asked_for_goes_first() -> None:

@@ -22,9 +22,10 @@ from hypothesis import strategies as st
 from moto.server import ThreadedMotoServer
 from urllib3 import HTTPResponse
 
-from app import aws_keys
+from app import aws_keys, metrics
 from app.aws_keys_process import fetch_keys
 from app.keys import (
+    FILE,
     PARAMETER,
     SECRET,
     BadKeys,
@@ -176,10 +177,10 @@ def test_a_key_removed_from_aws_is_refused_within_one_interval(tmp_path: Path) -
 def test_a_key_removed_from_the_file_is_refused_at_the_next_look(tmp_path: Path) -> None:
     sources = Sources(tmp_path)
     sources.later(0)
-    sources.file.write_text("another\n")
+    sources.file.write_text("from-2nd-\n")  # As long as before.
     sources.later(1)
 
-    assert sources.admits("from-file", "another", "from-aws") == [False, True, True]
+    assert sources.admits("from-file", "from-2nd-", "from-aws") == [False, True, True]
 
 
 @pytest.mark.parametrize("content", [None, b"ci:\n", b"\xff\xfe"])
@@ -192,9 +193,11 @@ def test_a_file_that_can_no_longer_be_read_keeps_its_keys(tmp_path: Path, conten
         sources.file.write_bytes(content)
     sources.later(1000)
     while_broken = sources.admits("from-file")
+    failing = metrics.KEY_SOURCE_FAILING.labels(FILE)._value.get()
     sources.file.write_text("repaired\n")
     sources.later(1)
 
+    assert (failing, metrics.KEY_SOURCE_FAILING.labels(FILE)._value.get()) == (1, 0)
     assert while_broken == [True]
     assert sources.admits("from-file", "repaired") == [False, True]
 
@@ -271,6 +274,37 @@ def test_a_key_that_nobody_could_look_up_yet_is_asked_to_come_again(tmp_path: Pa
     answer = client_of(app, "unknown").get("/livez")
     assert answer.status_code == 200
     assert client_of(app, "unknown").get("/anthropic/v1/models").headers["retry-after"] == "5"
+
+
+def test_a_bug_in_the_reading_of_keys_is_counted_and_the_reading_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keeper = Sources(tmp_path).keeper
+    looks: list[object] = []
+
+    def broken() -> None:
+        looks.append(None)
+        raise AssertionError("a bug")
+
+    before = metrics.JOB_FAILURES.labels("keys")._value.get()
+    monkeypatch.setattr("app.keys.CHECK_S", 0.01)
+    keeper.start()
+    monkeypatch.setattr(keeper, "check", broken)
+    eventually(lambda: len(looks) > 2)
+    keeper.stop()
+
+    assert metrics.JOB_FAILURES.labels("keys")._value.get() - before == len(looks)
+
+
+def test_keys_are_not_asked_for_where_everybody_is_let_in(tmp_path: Path) -> None:
+    keeper = KeyKeeper(Settings(auth_disabled=True, api_keys_secret_id="keys"), fetch=refuse_to_fetch)
+    keeper.check()
+
+    assert keeper.ring.is_complete
+
+
+def refuse_to_fetch(*_: Any, **__: Any) -> Mapping[str, str | BadKeys]:
+    raise AssertionError("AWS was asked")
 
 
 def test_until_aws_answers_it_is_asked_every_ten_seconds(tmp_path: Path) -> None:

@@ -279,6 +279,15 @@ def test_an_error_that_no_dialect_claims_is_anthropics(make_app: MakeApp) -> Non
         assert is_anthropic_error(client.get(path)), path
 
 
+def test_a_prefix_and_mcp_are_claimed_whole(make_app: MakeApp) -> None:
+    app = make_app(None, openai_prefix="/openai")
+    client, stranger = client_of(app), client_of(app, key=None)
+
+    assert is_openai_error(client.get("/openai/typo"))
+    for path in ("/mcp", "/mcp/"):
+        assert stranger.post(path).get_json()["jsonrpc"] == "2.0"
+
+
 def test_no_answer_holds_the_key_that_was_sent(make_app: MakeApp) -> None:
     client = client_of(make_app(snapshot(listing("us-east-1", model("a")))))
 

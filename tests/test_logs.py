@@ -62,6 +62,24 @@ def test_the_client_is_the_one_that_a_trusted_proxy_names(capfd: pytest.CaptureF
     assert [line["client"] for line in lines(capfd.readouterr().err)] == ["203.0.113.9", "203.0.113.9", "192.0.2.8"]
 
 
+@pytest.mark.parametrize(
+    ("forwarded", "client"),
+    [
+        ("1.1.1.1, 203.0.113.9", "203.0.113.9"),
+        ("203.0.113.9, 192.0.2.8", "203.0.113.9"),
+        ("203.0.113.9, ", "203.0.113.9"),
+        ("", "192.0.2.7"),
+    ],
+)
+def test_a_client_cannot_put_words_into_a_proxys_mouth(
+    capfd: pytest.CaptureFixture[str], forwarded: str, client: str
+) -> None:
+    observe.configure(Settings(trusted_proxies=("192.0.2.7", "192.0.2.8")))
+    finish(ENVIRON | {"REMOTE_ADDR": "192.0.2.7", "HTTP_X_FORWARDED_FOR": forwarded})
+
+    assert [line["client"] for line in lines(capfd.readouterr().err)] == [client]
+
+
 def test_what_a_client_writes_cannot_break_a_line(capfd: pytest.CaptureFixture[str]) -> None:
     observe.configure(Settings())
     forged = 'x"}\n{"event": "forged' + "\u2028\x00\xff" + "y" * 9000

@@ -385,6 +385,8 @@ def test_a_listing_with_malformed_rows_takes_nothing_away() -> None:
     assert [(m.id, m.name) for m in after.models] == [("a", "a"), ("b", "New")]
     assert sorted(after.by_profile) == ["us.a", "us.b"]
     assert after.state.listings[0].skipped_rows == 2
+    assert [row.id for row in after.state.listings[0].models] == ["b", "a"]
+    assert [row.id for row in after.state.listings[0].profiles] == ["us.b", "us.a"]
 
 
 def test_a_malformed_row_that_says_its_id_keeps_that_model_and_no_other() -> None:
@@ -460,6 +462,15 @@ def test_a_model_that_left_is_remembered_for_a_day() -> None:
 
     assert left.departed_at == next_to_last.departed_at == {"a": day(3)}
     assert last.departed_at == {}
+
+
+def test_so_many_that_left_are_remembered_and_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("app.catalog.merge.DEPARTED_AT_MOST", 2)
+    before = snapshot(listing("us-east-1", *(model(name, start_of_life_at=day(1)) for name in "abcd")))
+
+    left = advanced(before, listing("us-east-1", model("d")), regions=("us-east-1",))
+
+    assert list(left.departed_at) == ["b", "c"]
 
 
 def test_a_model_that_came_back_is_not_remembered_as_gone() -> None:

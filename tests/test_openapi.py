@@ -110,6 +110,7 @@ class References(HTMLParser):
 def test_the_pages_load_nothing_from_another_host(make_app: MakeApp) -> None:
     client = client_of(make_app(), key=None)
     page = client.get("/docs", headers={"Host": "evil.example"})
+    assert page.headers["x-content-type-options"] == "nosniff"
 
     loaded = References(page.text).found
     assert loaded

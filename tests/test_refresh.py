@@ -18,6 +18,7 @@ from app.catalog.codec import encode_state
 from app.catalog.current import Catalog
 from app.catalog.records import ACTIVE, RETIRED, RegionFailure
 from app.discovery_process import Visit, Visits
+from app.metrics import REGISTRY
 from app.refresh import Refresher
 from app.stores import FileStore, LeaseTaken
 from config import Settings
@@ -59,6 +60,18 @@ class World:
 @pytest.fixture
 def world(tmp_path: Path) -> World:
     return World(tmp_path / "catalog")
+
+
+@contextmanager
+def counting(name: str, **labels: str) -> Iterator[list[float]]:
+    """How far a counter rose meanwhile, in a list, once that is over."""
+
+    def value() -> float:
+        return REGISTRY.get_sample_value(f"model_catalog_{name}_total", labels) or 0
+
+    before, rose = value(), list[float]()
+    yield rose
+    rose.append(value() - before)
 
 
 def ids(catalog: Catalog) -> list[str]:
@@ -126,6 +139,50 @@ def test_all_regions_are_asked_at_once_where_some_were_configured_before(world: 
         refresher.refresh_if_due()
 
     assert world.visits == 2
+
+
+def test_all_regions_are_asked_as_often_as_named_ones_and_each_worker_keeps_the_catalog(world: World) -> None:
+    def discover(settings: Settings, *, known_regions: tuple[str, ...], **_: Any) -> Visits:
+        known.append(known_regions)
+        return Visits(regions=(EAST,), results=world.answer())
+
+    known: list[tuple[str, ...]] = []
+    for _ in range(3):
+        refresher, catalog = world.worker(discover, regions=("all",))
+        refresher.follow()
+        refresher.refresh_if_due()
+        assert ids(catalog) == ["a"]
+    world.wait(seconds=INTERVAL_S)
+    refresher.refresh_if_due()
+
+    # A child that dies before it names its regions has visited these.
+    assert known == [(), (EAST,)]
+
+
+def test_a_refresh_without_a_change_changes_nothing_for_who_follows(world: World) -> None:
+    leader, _ = world.worker()
+    follower, catalog = world.worker()
+    leader.refresh_if_due()
+    follower.follow()
+    models = catalog.current().models
+    world.wait(seconds=INTERVAL_S)
+    leader.refresh_if_due()
+    follower.follow()
+
+    assert catalog.current().state.attempted_at == world.now
+    assert catalog.current().models is models
+
+
+def test_a_failing_region_leaves_when_the_setting_says(world: World) -> None:
+    west = "eu-west-1"
+    refresher, catalog = world.worker(regions=(EAST, west), max_stale_s=60)
+    world.answer = lambda: (listing(EAST, model("a"), at=world.now), listing(west, model("b"), at=world.now))
+    refresher.refresh_if_due()
+    world.wait(seconds=INTERVAL_S)
+    world.answer = lambda: (listing(EAST, model("a"), at=world.now),)
+    refresher.refresh_if_due()
+
+    assert ids(catalog) == ["a"]
 
 
 def test_while_there_is_nothing_to_serve_the_next_try_comes_soon(world: World) -> None:
@@ -203,20 +260,26 @@ def test_only_configured_regions_are_taken_from_the_store(world: World) -> None:
 def test_a_catalog_of_another_source_is_not_served(world: World) -> None:
     world.worker(source="demo")[0].refresh_if_due()
     refresher, catalog = world.worker(source="aws")
-    refresher.follow()
+    with counting("store_loads", outcome="other_source") as counted, capture_logs() as logs:
+        refresher.follow()
+        refresher.follow()
 
     assert catalog.latest is None
+    assert [line["event"] for line in logs] == ["stored_catalog_ignored"]
+    assert counted == [1]
 
 
 def test_a_stored_catalog_that_makes_no_sense_is_set_aside_and_the_old_one_served(world: World) -> None:
     refresher, catalog = world.worker()
     refresher.refresh_if_due()
     world.store.save(b'{"source": 7}')
-    with capture_logs() as logs:
+    with counting("store_loads", outcome="malformed") as counted, capture_logs() as logs:
+        refresher.follow()
         refresher.follow()
 
     assert [line["event"] for line in logs] == ["stored_catalog_set_aside"]
     assert ids(catalog) == ["a"]
+    assert counted == [1]
 
 
 def test_a_stored_catalog_that_cannot_be_read_is_tried_again_and_told_of_once(
@@ -228,14 +291,20 @@ def test_a_stored_catalog_that_cannot_be_read_is_tried_again_and_told_of_once(
     def no_descriptors(*_: object) -> None:
         raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
 
-    with monkeypatch.context() as broken, capture_logs() as logs:
+    with (
+        monkeypatch.context() as broken,
+        counting("store_loads", outcome="unreadable") as unreadable,
+        capture_logs() as logs,
+    ):
         broken.setattr(world.store, "load", no_descriptors)
         refresher.follow()
         refresher.follow()
     assert [line["event"] for line in logs] == ["stored_catalog_unreadable"]
 
-    refresher.follow()
+    with counting("store_loads", outcome="loaded") as loaded:
+        refresher.follow()
     assert ids(catalog) == ["a"]
+    assert (unreadable, loaded) == ([1], [1])
 
 
 def test_a_model_retires_at_its_time_although_nothing_refreshes(world: World) -> None:
@@ -257,14 +326,16 @@ def test_a_disk_that_refuses_leaves_the_catalog_in_memory_until_it_heals(
     def full(*_: object) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    with monkeypatch.context() as broken:
+    with monkeypatch.context() as broken, counting("store_saves", outcome="failed") as failed:
         broken.setattr(os, "fsync", full)
         done = refresher.refresh_if_due()
     assert done is not None and not done.stored
     assert ids(catalog) == ["a"]
 
     world.wait(seconds=INTERVAL_S)
-    refresher.refresh_if_due()
+    with counting("store_saves", outcome="saved") as saved:
+        refresher.refresh_if_due()
+    assert (failed, saved) == ([1], [1])
     other, followed = world.worker()
     other.follow()
     assert ids(followed) == ["a"]
@@ -372,10 +443,11 @@ def test_a_bug_in_a_job_is_logged_and_the_job_goes_on(world: World, monkeypatch:
 
     world.answer = once_broken
     refresher, catalog = world.worker()
-    with capture_logs() as logs, started(refresher):
+    with counting("job_failures", job_name="refresh_if_due") as counted, capture_logs() as logs, started(refresher):
         eventually(lambda: catalog.latest)
 
     assert [line["job"] for line in logs if line["event"] == "job_failed"] == ["refresh_if_due"]
+    assert counted == [1]
 
 
 def test_stopping_ends_a_refresh_under_way_and_publishes_nothing(world: World) -> None:
@@ -406,6 +478,7 @@ def test_the_log_tells_of_a_failed_region_and_of_what_is_served_of_it(world: Wor
 
     told = {line["event"]: line for line in logs}
     assert told["region_failed"]["code"] == "ThrottlingException"
+    assert told["catalog_not_refreshed"]["log_level"] == "error"
     assert told["region_failed"]["serving"] == f"its listing of {NOW.isoformat(timespec='seconds')}"
     assert (told["catalog_not_refreshed"]["regions_listed"], told["catalog_not_refreshed"]["regions_failed"]) == (0, 1)
 
@@ -433,6 +506,17 @@ def test_what_another_worker_told_of_is_known_to_a_worker_that_has_not_followed_
 
     assert [row["id"] for row in body.get("data", [body])] == found
     assert client_of(app).get(never).status_code == (400 if "?" in never else 404)
+
+
+def test_a_question_for_something_unknown_leaves_the_refresher_free(make_app: MakeApp) -> None:
+    app = make_app(snapshot(listing(EAST, model("a"))))
+    asking = threading.Thread(target=client_of(app).get, args=("/v1/models/unknown",))
+    asking.start()
+    asking.join()
+    publishing = app.extensions["refresher"]._publishing
+
+    assert publishing.acquire(timeout=1)
+    publishing.release()
 
 
 def test_a_question_for_something_unknown_does_not_wait_for_a_disk_that_hangs(make_app: MakeApp) -> None:

@@ -43,6 +43,15 @@ def test_without_a_filter_every_callable_model_that_is_not_retired_is_found() ->
     assert ids() == {"anthropic.claude-haiku-4-5", "amazon.nova-lite", "amazon.nova-canvas", "cohere.embed"}
 
 
+def test_words_are_looked_for_in_names_too_and_providers_in_every_spelling() -> None:
+    both = snapshot(
+        listing("us-east-1", model("x.y1", name="Grüner Fuchs", provider="Acme"), model("x.y2", provider="ACME"))
+    )
+
+    assert ids(both, text="GRÜNER y1") == {"x.y1"}
+    assert ids(both, providers=[" acme "]) == {"x.y1", "x.y2"}
+
+
 def test_what_only_provisioned_throughput_can_call_is_found_where_the_catalog_includes_it() -> None:
     found = search(WORLD, ModelFilter(text="bought"), limit=1, include_provisioned=True)
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from config import ConfigError, ServerSettings, Settings, discovery_environ, read_server_settings, read_settings
+from config import ConfigError, ServerSettings, Settings, child_environ, read_server_settings, read_settings
 from tests.servers import PROJECT, service_environ
 
 SETTINGS = {setting.metadata["name"]: setting for setting in fields(Settings)}
@@ -168,14 +168,20 @@ def test_the_same_prefix_for_both_serves_the_openai_dialect_alone(prefix: str) -
 
 
 def test_the_discovery_child_gets_the_sdks_variables_and_no_key() -> None:
-    settings = read(API_KEYS="hush", AWS_BEDROCK_REGIONS="us-east-1,eu-west-1", CATALOG_SOURCE="demo")
+    settings = read(
+        API_KEYS="hush",
+        AWS_BEDROCK_REGIONS="us-east-1,eu-west-1",
+        CATALOG_SOURCE="demo",
+        CATALOG_REFRESH_TIMEOUT_SECONDS="7",
+    )
     environ = {"API_KEYS": "hush", "API_KEYS_FILE": "/run/keys", "AWS_PROFILE": "p", "CATALOG_DEFAULT_LIMIT": "5"}
 
-    child = discovery_environ(settings, environ)
+    child = child_environ(settings, environ)
 
     assert child["AWS_PROFILE"] == "p"
     assert not {"API_KEYS", "API_KEYS_FILE"} & set(child)
-    assert (read_settings(child).regions, read_settings(child).source) == (settings.regions, settings.source)
+    told = read_settings(child)
+    assert (told.regions, told.source, told.refresh_timeout_s) == (settings.regions, "demo", 7)
 
 
 def test_gunicorns_settings_are_checked_like_all_others() -> None:
