@@ -159,6 +159,19 @@ def test_nothing_catches_everything_but_a_jobs_top_or_to_raise_it_again() -> Non
                 assert (name, function) in MAY_CATCH_ALL
 
 
+def test_every_event_that_warns_stands_in_the_readme() -> None:
+    calls = [node for tree in TREES.values() for node in ast.walk(tree) if isinstance(node, ast.Call)]
+    warned = {
+        ast.literal_eval(call.args[0])
+        for call in calls
+        if ast.unparse(call.func) in ("log.warning", "log.error", "log.exception", "logs.log.warning") and call.args
+    }
+    readme = (PROJECT / "README.md").read_text()
+
+    assert {"region_failed", "job_failed", "keys_not_read"} <= warned
+    assert {event for event in warned if f"`{event}`" not in readme} == {"demo_catalog", "anthropic_routes_disabled"}
+
+
 # Every route.
 
 
