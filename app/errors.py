@@ -11,7 +11,7 @@ from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound, Reque
 
 from app.catalog.current import CatalogUnavailable
 from app.catalog.paging import UnknownCursor
-from app.catalog.search import UnknownValue
+from app.catalog.selection import UnknownValue
 from app.request_ids import current_request_id
 from app.schemas.fields import alternatives
 from config import Settings

@@ -24,7 +24,7 @@ from app.catalog.records import CatalogSnapshot
 from app.catalog.status import age
 from app.observe import UNMATCHED, finish_request
 from app.proxies import is_trusted
-from app.request_ids import HEADER, OPENAI_HEADER, REQUEST_ID, new_request_id, request_id_of
+from app.request_ids import OPENAI_HEADER, REQUEST_ID, REQUEST_ID_HEADER, new_request_id, request_id_of
 from config import Settings
 
 if TYPE_CHECKING:
@@ -216,7 +216,7 @@ class Front:
 
 def _ids(environ: "WSGIEnvironment") -> tuple[Header, Header]:
     request_id = environ[REQUEST_ID]
-    return (HEADER, request_id), (OPENAI_HEADER, request_id)
+    return (REQUEST_ID_HEADER, request_id), (OPENAI_HEADER, request_id)
 
 
 def _finish(environ: "WSGIEnvironment", route: str, status: int, began: float, sent_bytes: int) -> None:

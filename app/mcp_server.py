@@ -100,7 +100,7 @@ class NotAccepted(ApiError):
 
 
 @dataclass(slots=True)
-class Answer:
+class ProtocolAnswer:
     """What the SDK answered, in the terms of HTTP; the body is JSON or nothing."""
 
     status: int = 500
@@ -143,9 +143,7 @@ def make_server(settings: Settings) -> Server[Any]:
 
 
 def _tools(settings: Settings) -> Iterable[CatalogTool]:
-    page, model = (
-        (anthropic.PAGE, anthropic.MODEL) if settings.extensions else (anthropic.BARE_PAGE, anthropic.BARE_MODEL)
-    )
+    page, model = anthropic.shapes(settings)
     yield _tool(
         "search_models",
         "Search models",
@@ -235,7 +233,7 @@ def check_message(body: bytes) -> None:
         raise BadMessage(INVALID_REQUEST, "Body must be a single JSON-RPC request or notification object") from None
 
 
-def exchange(server: Server[Any], headers: Iterable[tuple[str, str]], body: bytes) -> Answer:
+def exchange(server: Server[Any], headers: Iterable[tuple[str, str]], body: bytes) -> ProtocolAnswer:
     """Let the SDK answer one POST.
 
     Raises:
@@ -257,7 +255,7 @@ def _protocol_headers(headers: Iterable[tuple[str, str]]) -> list[tuple[bytes, b
     return known
 
 
-async def _exchange(server: Server[Any], headers: list[tuple[bytes, bytes]], body: bytes) -> Answer:
+async def _exchange(server: Server[Any], headers: list[tuple[bytes, bytes]], body: bytes) -> ProtocolAnswer:
     scope = {
         "type": "http",
         "asgi": {"version": "3.0"},
@@ -269,7 +267,7 @@ async def _exchange(server: Server[Any], headers: list[tuple[bytes, bytes]], bod
         "headers": headers,
     }
     unread = [{"type": "http.request", "body": body, "more_body": False}]
-    answer = Answer()
+    answer = ProtocolAnswer()
 
     async def receive() -> Any:
         if not unread:

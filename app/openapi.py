@@ -14,11 +14,11 @@ from app import __version__
 from app.errors import ApiError, anthropic_envelope, envelope_of, jsonrpc_envelope, openai_envelope
 from app.openapi_operations import (
     EXAMPLE_CATALOG,
+    EXAMPLE_REQUEST_ID,
     HEADERS,
     IDS,
     JSON,
     QUERY_EXAMPLES,
-    REQUEST_ID,
     Answer,
     Operation,
     operations,
@@ -108,7 +108,9 @@ def _errors(operation: Operation, envelope: Any) -> dict[str, Any]:
             "content": {
                 JSON: {
                     "schema": ERROR_SCHEMAS[envelope],
-                    "examples": {type(error).__name__: {"value": envelope(error, REQUEST_ID)} for error in errors},
+                    "examples": {
+                        type(error).__name__: {"value": envelope(error, EXAMPLE_REQUEST_ID)} for error in errors
+                    },
                 }
             },
         }

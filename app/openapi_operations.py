@@ -43,7 +43,7 @@ from config import Settings
 JSON = "application/json"
 AT = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 MODEL_ID = "anthropic.claude-haiku-4-5-20251001-v1:0"
-REQUEST_ID = "req_0a1b2c3d4e5f60718293a4b5"
+EXAMPLE_REQUEST_ID = "req_0a1b2c3d4e5f60718293a4b5"
 ETAG = '"5f1d2c4b8a7e6f90123456789abcdef0"'
 
 EXAMPLE_CATALOG = derive(
@@ -115,9 +115,9 @@ def _header(description: str, example: object, **schema: Any) -> dict[str, Any]:
 
 HEADERS = {
     "request-id": _header(
-        "The request's id, in the service's log, too.", REQUEST_ID, pattern="^req_[A-Za-z0-9]{8,64}$"
+        "The request's id, in the service's log, too.", EXAMPLE_REQUEST_ID, pattern="^req_[A-Za-z0-9]{8,64}$"
     ),
-    "x-request-id": _header("The same, where OpenAI's SDKs look for it.", REQUEST_ID),
+    "x-request-id": _header("The same, where OpenAI's SDKs look for it.", EXAMPLE_REQUEST_ID),
     "etag": _header("Of the answer's content; it changes when a refresh changes that.", ETAG),
     "last-modified": _header("When the catalog last changed.", "Sun, 22 Nov 2026 12:00:00 GMT"),
     "cache-control": _header("Private, and for one refresh interval.", "private, max-age=900"),
@@ -197,9 +197,7 @@ class Operation:
 
 def operations(settings: Settings) -> dict[str, Operation]:
     """Every route's description, by its endpoint."""
-    page, model = anthropic.PAGE, anthropic.MODEL
-    if not settings.extensions:
-        page, model = anthropic.BARE_PAGE, anthropic.BARE_MODEL
+    page, model = anthropic.shapes(settings)
     one = EXAMPLE_CATALOG.models[0]
     unavailable = Answer(schema=CatalogStatusSchema(), description="No catalog is loaded.", example=_no_status)
     status = Answer(schema=CatalogStatusSchema(), description="A catalog is served, fresh or stale.", example=_status)

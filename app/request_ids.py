@@ -9,7 +9,7 @@ from flask import request
 
 from app.proxies import is_trusted
 
-HEADER = "request-id"
+REQUEST_ID_HEADER = "request-id"
 # What OpenAI's SDKs read.
 OPENAI_HEADER = "x-request-id"
 # The key of the WSGI environ that holds it.

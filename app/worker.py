@@ -19,7 +19,7 @@ from gunicorn.workers.gthread import ThreadWorker
 
 from app import logs
 from app.pinning import Pin
-from app.request_ids import HEADER, new_request_id
+from app.request_ids import REQUEST_ID_HEADER, new_request_id
 from config import ConfigError, Settings, read_settings
 
 # All else that cannot be parsed is 400. (gunicorn says 501 to a transfer coding that it does not know, which the SDKs
@@ -88,7 +88,7 @@ def _answer(status: HTTPStatus) -> bytes:
     body = json.dumps({"type": "error", "error": error, "request_id": request_id}, separators=(",", ":")).encode()
     head = (
         f"HTTP/1.1 {status} {status.phrase}\r\nConnection: close\r\nContent-Type: application/json\r\n"
-        f"Content-Length: {len(body)}\r\n{HEADER}: {request_id}\r\n\r\n"
+        f"Content-Length: {len(body)}\r\n{REQUEST_ID_HEADER}: {request_id}\r\n\r\n"
     )
     return head.encode("latin-1") + body
 

@@ -7,7 +7,8 @@ from flask.testing import FlaskClient
 
 from app.catalog.paging import UnknownCursor
 from app.catalog.records import INFERENCE_PROFILE, CatalogSnapshot
-from app.catalog.search import ModelFilter, UnknownValue, search
+from app.catalog.search import ModelFilter, search
+from app.catalog.selection import UnknownValue
 from tests.builders import day, listing, model, numbered, profile, snapshot
 from tests.conftest import MakeApp, client_of, json_of
 

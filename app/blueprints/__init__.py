@@ -8,7 +8,7 @@ from flask import current_app, g
 from app.catalog.current import Catalog
 from app.catalog.paging import UnknownCursor
 from app.catalog.records import CatalogSnapshot
-from app.catalog.search import UnknownValue
+from app.catalog.selection import UnknownValue
 from app.errors import ModelNotFound
 from config import Settings
 

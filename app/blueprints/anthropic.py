@@ -6,19 +6,23 @@ from flask import Blueprint, jsonify, request
 from flask.typing import ResponseReturnValue
 
 from app.blueprints import current_settings, made_of_snapshot
-from app.catalog.paging import Page
 from app.catalog.records import CatalogModel, CatalogSnapshot
-from app.catalog.search import UnknownValue
 from app.catalog.selection import chat_page, find_chat_model
 from app.errors import ModelNotFound
 from app.front import cacheable
 from app.schemas.anthropic import ListModelsQuerySchema, ModelInfoSchema, ModelPageSchema
+from config import Settings
 
 bp = Blueprint("anthropic", __name__)
 
 QUERY = ListModelsQuerySchema()
-MODEL, PAGE = ModelInfoSchema(), ModelPageSchema()
-BARE_MODEL, BARE_PAGE = ModelInfoSchema(exclude=["aws_bedrock"]), ModelPageSchema(exclude=["data.aws_bedrock"])
+EXTENDED = ModelPageSchema(), ModelInfoSchema()
+BARE = ModelPageSchema(exclude=["data.aws_bedrock"]), ModelInfoSchema(exclude=["aws_bedrock"])
+
+
+def shapes(settings: Settings) -> tuple[ModelPageSchema, ModelInfoSchema]:
+    """A page and a model as they are answered."""
+    return EXTENDED if settings.extensions else BARE
 
 
 @bp.get("/v1/models")
@@ -41,12 +45,8 @@ def page_body(query: dict[str, Any]) -> dict[str, Any]:
     """
     settings = current_settings()
     query = {"limit": settings.default_limit} | query | {"include_provisioned": settings.include_provisioned}
-
-    def page_of(snapshot: CatalogSnapshot) -> Page:
-        check_regions(query["regions"], snapshot)
-        return chat_page(snapshot, **query)
-
-    body: dict[str, Any] = (PAGE if settings.extensions else BARE_PAGE).dump(made_of_snapshot(page_of))
+    page, _ = shapes(settings)
+    body: dict[str, Any] = page.dump(made_of_snapshot(lambda snapshot: chat_page(snapshot, **query)))
     return body
 
 
@@ -64,15 +64,6 @@ def model_body(model_id: str) -> dict[str, Any]:
             raise ModelNotFound(model_id)
         return model
 
-    body: dict[str, Any] = (MODEL if settings.extensions else BARE_MODEL).dump(made_of_snapshot(find))
+    _, shape = shapes(settings)
+    body: dict[str, Any] = shape.dump(made_of_snapshot(find))
     return body
-
-
-def check_regions(regions: list[str], snapshot: CatalogSnapshot) -> None:
-    """
-    Raises:
-        UnknownValue: one of the regions is none that this catalog asks.
-    """
-    known = tuple(sorted(snapshot.state.regions))
-    if not set(regions) <= set(known):
-        raise UnknownValue("region", known)

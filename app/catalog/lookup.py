@@ -7,7 +7,7 @@ from app.catalog.records import CatalogModel, CatalogSnapshot
 # Partition, region (none in a global profile's targets) and account are checked for their form alone: an answer that
 # depended on the account would tell which one this is.
 ARN = re.compile(
-    r"arn:aws[a-z-]*:bedrock:(?P<region>[a-z0-9-]*):(?:\d{12})?:(?P<kind>foundation-model|inference-profile)/(?P<id>.+)"
+    r"arn:aws[a-z-]*:bedrock:[a-z0-9-]*:(?:\d{12})?:(?P<kind>foundation-model|inference-profile)/(?P<id>.+)"
 )
 # Claude Code appends it to ask for the long context window.
 LONG_CONTEXT_SUFFIX = "[1m]"

@@ -7,7 +7,7 @@ from datetime import datetime
 
 from app.catalog.records import CatalogModel, CatalogSnapshot
 
-Key = tuple[float, str]
+SortKey = tuple[float, str]
 
 
 class UnknownCursor(LookupError):
@@ -35,16 +35,16 @@ class Page:
         return self.models[-1].id if self.models else None
 
 
-def key_of(created_at: datetime, model_id: str) -> Key:
+def key_of(created_at: datetime, model_id: str) -> SortKey:
     """The order of every list: most recently released first, equal dates by id."""
     return -created_at.timestamp(), model_id
 
 
-def sort_key(model: CatalogModel) -> Key:
+def sort_key(model: CatalogModel) -> SortKey:
     return key_of(model.created_at, model.id)
 
 
-def cursor(snapshot: CatalogSnapshot, field: str, model_id: str | None) -> Key | None:
+def cursor(snapshot: CatalogSnapshot, field: str, model_id: str | None) -> SortKey | None:
     """The place of a model that is in the catalog, or recently was; None without an id.
 
     Raises:
@@ -65,8 +65,8 @@ def page_of(
     models: Sequence[CatalogModel],
     *,
     limit: int,
-    after: Key | None = None,
-    before: Key | None = None,
+    after: SortKey | None = None,
+    before: SortKey | None = None,
     keep: Callable[[CatalogModel], bool] = lambda model: True,
 ) -> Page:
     """One page of the models that `keep` lets through.

@@ -1,20 +1,11 @@
 """Finding models by what they can do: what an agent asks before it asks for one model."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from app.catalog.paging import Page, cursor, page_of
 from app.catalog.records import ACTIVE, DEPRECATED, LIFECYCLES, CatalogModel, CatalogSnapshot
-from app.catalog.selection import is_served
-
-
-class UnknownValue(ValueError):
-    """A filter's value that nothing in this catalog has; `allowed` are those that something has."""
-
-    def __init__(self, field: str, allowed: tuple[str, ...]) -> None:
-        super().__init__(field, allowed)
-        self.field = field
-        self.allowed = allowed
+from app.catalog.selection import is_served, known_spellings
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,13 +53,15 @@ def search(
         UnknownCursor: `after_id` was never listed.
     """
     models = [model for model in snapshot.models if is_served(model, include_provisioned=include_provisioned)]
-    providers = _known("provider", wanted.providers, (model.provider for model in models if model.provider))
-    inputs = _known("input_modalities", wanted.input_modalities, (it for row in models for it in row.input_modalities))
-    outputs = _known(
+    providers = known_spellings("provider", wanted.providers, (model.provider for model in models if model.provider))
+    inputs = known_spellings(
+        "input_modalities", wanted.input_modalities, (it for row in models for it in row.input_modalities)
+    )
+    outputs = known_spellings(
         "output_modalities", wanted.output_modalities, (it for row in models for it in row.output_modalities)
     )
-    regions = _known("region", wanted.regions, snapshot.state.regions)
-    lifecycles = _known("lifecycle", wanted.lifecycles, LIFECYCLES)
+    regions = known_spellings("region", wanted.regions, snapshot.state.regions)
+    lifecycles = known_spellings("lifecycle", wanted.lifecycles, LIFECYCLES)
     words = wanted.text.casefold().split()
 
     def matches(model: CatalogModel) -> bool:
@@ -85,21 +78,3 @@ def search(
     found = [model for model in models if matches(model)]
     page = page_of(found, limit=limit, after=cursor(snapshot, "after_id", after_id))
     return SearchResult(page=page, total=len(found))
-
-
-def _known(field: str, values: Iterable[str], known: Iterable[str]) -> frozenset[str]:
-    """The catalog's own spellings of the values.
-
-    Raises:
-        UnknownValue: one of them is none of the known ones.
-    """
-    spelled: dict[str, set[str]] = {}
-    for word in known:
-        spelled.setdefault(word.casefold(), set()).add(word)
-    chosen: set[str] = set()
-    for value in values:
-        spellings = spelled.get(value.strip().casefold())
-        if spellings is None:
-            raise UnknownValue(field, tuple(sorted(word for words in spelled.values() for word in words)))
-        chosen |= spellings
-    return frozenset(chosen)

@@ -1,10 +1,37 @@
 """Which models a dialect lists, and the page of them that a query asks for: what views and tools have in common."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from app.catalog.lookup import find_model
 from app.catalog.paging import Page, cursor, page_of
 from app.catalog.records import CatalogModel, CatalogSnapshot
+
+
+class UnknownValue(ValueError):
+    """A filter's value that nothing in this catalog has; `allowed` are those that something has."""
+
+    def __init__(self, field: str, allowed: tuple[str, ...]) -> None:
+        super().__init__(field, allowed)
+        self.field = field
+        self.allowed = allowed
+
+
+def known_spellings(field: str, values: Iterable[str], known: Iterable[str]) -> frozenset[str]:
+    """The catalog's own spellings of the values, which may be in any case.
+
+    Raises:
+        UnknownValue: one of them is none of the known ones.
+    """
+    spelled: dict[str, set[str]] = {}
+    for word in known:
+        spelled.setdefault(word.casefold(), set()).add(word)
+    chosen: set[str] = set()
+    for value in values:
+        spellings = spelled.get(value.strip().casefold())
+        if spellings is None:
+            raise UnknownValue(field, tuple(sorted(word for words in spelled.values() for word in words)))
+        chosen |= spellings
+    return frozenset(chosen)
 
 
 def is_chat_model(model: CatalogModel, *, include_provisioned: bool) -> bool:
@@ -13,7 +40,7 @@ def is_chat_model(model: CatalogModel, *, include_provisioned: bool) -> bool:
 
 
 def is_served(model: CatalogModel, *, include_provisioned: bool) -> bool:
-    """Callable, of any modality: what the OpenAI dialect lists."""
+    """Callable, of any modality: what the OpenAI dialect and search list."""
     return model.is_callable or include_provisioned
 
 
@@ -31,8 +58,9 @@ def chat_page(
 
     Raises:
         UnknownCursor: a cursor that was never listed.
+        UnknownValue: a region that this catalog does not ask.
     """
-    wanted = frozenset(regions)
+    wanted = known_spellings("region", regions, snapshot.state.regions)
 
     def keep(model: CatalogModel) -> bool:
         return (
