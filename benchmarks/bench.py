@@ -226,7 +226,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=int, default=1, help="of each burst")
-    parser.add_argument("--only", nargs="*", default=list(QUESTIONS), help="questions")
+    parser.add_argument("--only", nargs="*", choices=list(QUESTIONS), default=list(QUESTIONS), help="questions")
     options = parser.parse_args()
     console = Console(width=None if sys.stdout.isatty() else 140)
     try:

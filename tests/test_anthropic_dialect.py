@@ -175,6 +175,7 @@ def test_an_array_may_be_written_in_every_way_that_clients_do(several: FlaskClie
         ("region=us-east-1&region=eu-west-1", ["active", "deprecated", "european"]),
         ("region=us-east-1,eu-west-1", ["active", "deprecated", "european"]),
         ("region[]=eu-west-1", ["european"]),
+        ("region=EU-West-1, us-east-1", ["active", "deprecated", "european"]),
         # Configured, and nothing is known of it: an empty list is the truth.
         ("region=sa-east-1", []),
         ("region=eu-west-1&lifecycle=deprecated", []),

@@ -1,12 +1,14 @@
 """The architecture: which module may know of which, and what holds for every route, also for those to come."""
 
 import ast
+import re
 import socket
 import subprocess
 import sys
 import threading
 from collections.abc import Iterator
 from dataclasses import Field, fields
+from importlib.metadata import packages_distributions
 from pathlib import Path
 from typing import Any
 
@@ -170,6 +172,20 @@ def test_every_event_that_warns_stands_in_the_readme() -> None:
 
     assert {"region_failed", "job_failed", "keys_not_read"} <= warned
     assert {event for event in warned if f"`{event}`" not in readme} == {"demo_catalog", "anthropic_routes_disabled"}
+
+
+def test_every_library_that_is_imported_is_required_by_its_name() -> None:
+    required = set(re.findall(r"^[a-z][a-z0-9-]*", (PROJECT / "requirements.in").read_text(), re.MULTILINE))
+    names = {name.partition(".")[0] for tree in TREES.values() for name in imported(tree)}
+    libraries = names - set(sys.stdlib_module_names) - {"app", "config", "_typeshed"}
+    from_where = packages_distributions()
+
+    assert {"boto3", "flask"} <= libraries
+    assert {it for it in libraries if not {_distribution(name) for name in from_where[it]} & required} == set()
+
+
+def _distribution(name: str) -> str:
+    return name.lower().replace("_", "-")
 
 
 # Every route.
