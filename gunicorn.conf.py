@@ -13,11 +13,12 @@ from config import ConfigError, read_server_settings, read_settings
 
 try:
     settings = read_server_settings(os.environ)
-    loglevel = read_settings(os.environ).log_level
+    application_settings = read_settings(os.environ)
 except ConfigError as error:
     sys.exit(f"Not started: {error}")
 
 bind = settings.bind
+loglevel = application_settings.log_level
 workers = settings.workers or len(os.sched_getaffinity(0))
 threads = settings.threads
 # The class, the threads and the pinning are measured (two cores, wrk with 8 connections, a list of 20):
@@ -49,20 +50,15 @@ forwarder_headers = ""
 
 
 # prometheus_client looks for the folder when it is imported, so nothing above may import it.
-try:
-    runtime_folder.make_folder()
-except OSError as error:
-    sys.exit(f"Not started: the metrics need room in TMPDIR; {error.filename} has none: {error.strerror}")
+logs.configure(application_settings.log_format, loglevel)
+runtime_folder.make_folder()
 
 
 def child_exit(server: Arbiter, worker: Worker) -> None:
     """Forget what the worker alone could tell; what it counted stays."""
-    from prometheus_client import multiprocess
-
     from app import metrics
 
-    multiprocess.mark_process_dead(worker.pid)
-    metrics.WORKER_EXITS.inc()
+    metrics.forget(worker.pid)
 
 
 def pre_fork(server: Arbiter, worker: Worker) -> None:
@@ -75,7 +71,11 @@ def pre_fork(server: Arbiter, worker: Worker) -> None:
 
 
 def post_fork(server: Arbiter, worker: Worker) -> None:
-    runtime_folder.reserve()
+    """Count where the others see it, or else alone."""
+    from app import metrics
+
+    if not runtime_folder.reserve():
+        metrics.count_alone()
 
 
 def post_worker_init(worker: Worker) -> None:

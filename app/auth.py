@@ -6,11 +6,11 @@ from typing import Any, TypeVar
 
 from flask import Flask, request
 
+from app import runtime_folder
 from app.aws_keys_process import fetch_keys
 from app.errors import AuthenticationError, KeysUnavailable
 from app.keys import KeyKeeper, KeyRing
 from app.observe import KEY_NAME
-from app.runtime_folder import file_in_folder
 from config import Settings
 
 View = TypeVar("View", bound=Callable[..., Any])
@@ -70,7 +70,7 @@ def init_app(app: Flask) -> None:
         ConfigError: a source of keys on this host cannot be read, or there is none although keys are asked for.
     """
     settings: Settings = app.extensions["settings"]
-    keeper = KeyKeeper(settings, fetch_keys, memory=file_in_folder("keys.json"))
+    keeper = KeyKeeper(settings, fetch_keys, memory=runtime_folder.folder())
     app.extensions["key_keeper"] = keeper
     app.extensions["keys"] = keeper.ring
 

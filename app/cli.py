@@ -66,7 +66,7 @@ def refresh(as_json: bool, force: bool) -> None:
         try:
             done = refresher.refresh_now(on_visit, replacing=force)
         except OtherSettings as stored:
-            sys.exit(_refused(f"the stored catalog is of {stored}; refresh in the service's environment, or --force"))
+            sys.exit(_refused(f"the stored catalog is of {stored}, and this environment is not; --force replaces it"))
         except LeaseTaken:
             sys.exit(_refused("another refresh holds the lease and does not end (`lslocks` tells whose)"))
         except OSError as error:

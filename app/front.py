@@ -184,7 +184,7 @@ class Front:
         is_latest = snapshot is self._catalog.latest
         if current is not None and current.is_of(snapshot):
             answers = current.answers
-        elif current is not None and is_latest:
+        elif current is not None:
             answers = current.answers.successor()
         else:
             answers = Answers()

@@ -4,6 +4,7 @@ An entry is `key`, `name:key`, `sha256:HEX` or `name:sha256:HEX`. The text befor
 key that holds a colon itself must be given one.
 """
 
+import errno
 import hashlib
 import hmac
 import json
@@ -21,7 +22,7 @@ from typing import Protocol
 import structlog
 
 from app import metrics
-from app.catalog.reading import Malformed, parsed
+from app.catalog.reading import Malformed, Reader, parsed
 from config import ConfigError, Settings
 
 log = structlog.get_logger(__name__)
@@ -186,8 +187,8 @@ class KeyKeeper:
     ) -> None:
         """
         Args:
-            memory: a file where the workers keep, as digests, what any of them read last: a worker that starts while a
-                source fails would else know the keys of the service's start.
+            memory: a folder where the workers keep, as digests, what any of them read last: a worker that starts while
+                a source fails would else know the keys of the service's start.
 
         Raises:
             ConfigError: a source on this host cannot be read, or there is no source at all although keys are asked for.
@@ -229,7 +230,8 @@ class KeyKeeper:
 
     def start(self) -> None:
         """Read all sources, then keep reading in the background. Call it after the fork, before the first request."""
-        self._recall()
+        if self._memory is not None:
+            self._recall()
         self.check()
         self._thread = threading.Thread(target=self._repeat, name="keys", daemon=True)
         self._thread.start()
@@ -285,33 +287,45 @@ class KeyKeeper:
             self._known[source] = read
             tell = log.info if read else log.warning
             tell("keys_read", source=source, before=None if before is None else len(before), keys=len(read))
-            self._remember()
+            self._remember(source)
 
-    def _remember(self) -> None:
+    def _remember(self, source: str) -> None:
         if self._memory is None:
             return
-        read = {
-            source: [[key.name, key.digest.hex()] for key in keys]
-            for source, keys in self._known.items()
-            if source != SETTING
-        }
+        keys = [{"name": key.name, "sha256": key.digest.hex()} for key in self._known[source]]
+        file = self._memory_of(source)
         try:
-            descriptor, name = tempfile.mkstemp(prefix=".keys-", dir=self._memory.parent)  # Its owner's alone.
-            with os.fdopen(descriptor, "w") as file:
-                json.dump(read, file)
-            os.replace(name, self._memory)
+            descriptor, new = tempfile.mkstemp(prefix=".keys-", dir=self._memory)  # Its owner's alone.
+            try:
+                with os.fdopen(descriptor, "w") as writing:
+                    json.dump(keys, writing)
+                os.replace(new, file)
+            except OSError:
+                os.unlink(new)
+                raise
         except OSError as error:
-            log.warning("keys_not_remembered", file=str(self._memory), error=error.strerror)
+            log.warning("keys_not_remembered", file=str(file), error=error.strerror)
 
     def _recall(self) -> None:
-        try:
-            read = json.loads(self._memory.read_bytes()) if self._memory is not None else {}
-            for source, keys in read.items():
-                self._known[source] = tuple(Key(name=name, digest=bytes.fromhex(digest)) for name, digest in keys)
-        except FileNotFoundError:
-            return
-        except (OSError, ValueError) as error:
-            log.warning("keys_not_remembered", file=str(self._memory), error=str(error))
+        for source in (*([FILE] if self._file is not None else []), *self._remote):
+            try:
+                with open(self._memory_of(source), "rb", opener=_open_at_once) as file:
+                    # Whose folder was removed may find another user's at its name.
+                    if os.fstat(file.fileno()).st_uid != os.geteuid():
+                        raise OSError(errno.EPERM, "it is another user's")
+                    rows = Reader(parsed(file.read())).each()
+                self._known[source] = tuple(
+                    Key(name=row.get("name").maybe(Reader.string), digest=bytes.fromhex(row.get("sha256").string()))
+                    for row in rows
+                )
+            except FileNotFoundError:
+                continue
+            except (OSError, ValueError) as error:
+                log.warning("keys_not_remembered", file=str(self._memory_of(source)), error=str(error))
+
+    def _memory_of(self, source: str) -> Path:
+        assert self._memory is not None
+        return self._memory / f"keys-{source}.json"
 
     def _is_complete(self) -> bool:
         return all(source in self._known for source in self._remote)
@@ -319,6 +333,11 @@ class KeyKeeper:
     def _publish(self) -> None:
         keys = [key for source in (SETTING, FILE, PARAMETER, SECRET) for key in self._known.get(source, ())]
         self.ring.publish(keys, is_complete=self._is_complete())
+
+
+def _open_at_once(path: str, flags: int) -> int:
+    """Not waiting for a writer where somebody put a named pipe, and following no link."""
+    return os.open(path, flags | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC)
 
 
 def _version(path: Path) -> object:

@@ -8,14 +8,15 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Metric
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Metric, values
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_latest
-from prometheus_client.multiprocess import MultiProcessCollector
+from prometheus_client.mmap_dict import MmapedDict
+from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
 from prometheus_client.registry import Collector
 
+from app import runtime_folder
 from app.catalog.status import UNAVAILABLE, CatalogStatus
-from app.runtime_folder import VARIABLE
 
 NAMESPACE = "model_catalog"
 REGISTRY = CollectorRegistry()
@@ -142,6 +143,24 @@ def count_refresh(*, listed: int, failed: int, took_ms: int, at: datetime) -> No
     LAST_REFRESH.set(at.timestamp())
 
 
+def forget(pid: int) -> None:
+    """In the master: count a worker's end; what it alone could tell goes, what it counted stays."""
+    WORKER_EXITS.inc()
+    if runtime_folder.folder() is not None:
+        mark_process_dead(pid)  # type: ignore[no-untyped-call]
+        runtime_folder.give_back(pid)
+
+
+def count_alone() -> None:
+    """In a worker, before it counts anything: map memory of its own instead of files that the others see."""
+
+    def in_memory(file_name: str) -> MmapedDict:
+        memory = os.memfd_create(os.path.basename(file_name))
+        return MmapedDict(f"/proc/self/fd/{memory}")  # type: ignore[no-untyped-call]
+
+    vars(values)["MmapedDict"] = in_memory  # Where the library looks for it whenever it maps a file.
+
+
 @contextmanager
 def holding_lease() -> Iterator[None]:
     LEASE.set(1)
@@ -159,10 +178,10 @@ class _Scrape(Collector):
         self._refresh_s = refresh_s
 
     def collect(self) -> Iterable[Metric]:
-        if VARIABLE in os.environ:
-            os.makedirs(os.environ[VARIABLE], exist_ok=True)
+        shared = runtime_folder.folder()
+        if shared is not None and shared.is_dir():
             yield from MultiProcessCollector(None).collect()  # type: ignore[no-untyped-call]
-        else:
+        elif shared is None:
             yield from REGISTRY.collect()
         yield from catalog_metrics(self._status, self._refresh_s)
 

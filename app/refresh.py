@@ -104,7 +104,8 @@ class Refresher:
         self._seen: object | None = None
         # The source and the regions that the stored catalog was made of.
         self._stored_of: tuple[str, tuple[str, ...]] | None = None
-        self._unreadable: object | None = None
+        # The version that could not be read, and why.
+        self._unreadable: tuple[object, OSError] | None = None
         # Both threads load and publish; the older of two catalogs must not be the last one published.
         self._publishing = threading.RLock()
         self._stopping = threading.Event()
@@ -163,8 +164,8 @@ class Refresher:
         try:
             data = self._store.load()
         except OSError as error:
-            if version != self._unreadable:
-                self._unreadable = version
+            if self._unreadable is None or version != self._unreadable[0]:
+                self._unreadable = version, error
                 metrics.STORE_LOADS.labels("unreadable").inc()
                 log.error("stored_catalog_unreadable", file=error.filename, error=error.strerror)
             return False
@@ -237,7 +238,10 @@ class Refresher:
         """
         Raises:
             OtherSettings
+            OSError: nobody can tell.
         """
+        if self._unreadable is not None and self._unreadable[0] == self._store.version():
+            raise self._unreadable[1]
         if self._stored_of is None:
             return
         (source, asked_for), mine = self._stored_of, self._settings.regions

@@ -151,7 +151,7 @@ def test_a_refresh_with_other_settings_replaces_nothing_but_by_force(
     forced = run(make(GOOD[0], **settings), "refresh", "--force")
 
     assert refused.exit_code == 1
-    assert "is of CATALOG_SOURCE=aws AWS_BEDROCK_REGIONS=us-east-1,eu-west-1; " in refused.stderr
+    assert "is of CATALOG_SOURCE=aws AWS_BEDROCK_REGIONS=us-east-1,eu-west-1, and" in refused.stderr
     assert [found["id"] for found in kept] == ["a", "b", "c"]
     assert forced.exit_code == 0
 

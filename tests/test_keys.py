@@ -20,6 +20,7 @@ from botocore.compat import HTTPHeaders
 from hypothesis import given
 from hypothesis import strategies as st
 from moto.server import ThreadedMotoServer
+from structlog.testing import capture_logs
 from urllib3 import HTTPResponse
 
 from app import aws_keys, metrics
@@ -28,6 +29,7 @@ from app.keys import (
     FILE,
     PARAMETER,
     SECRET,
+    SETTING,
     BadKeys,
     Key,
     KeyKeeper,
@@ -240,24 +242,65 @@ def test_a_worker_that_starts_while_sources_fail_knows_what_others_read_last(tmp
         eventually(lambda: "Worker exiting" in running.log())
 
         assert statuses() == [401, 200, 200]
-        [memory] = tmp_path.glob("model-catalog-run-*/keys.json")
+        [memory] = tmp_path.glob("model-catalog-run-*/keys-API_KEYS_FILE.json")
         assert "old-2" not in memory.read_text()
         assert stat.S_IMODE(memory.stat().st_mode) == 0o600
-        memory.write_text("garbage")
+        memory.write_text('[{"name": 7}]')
         running.process.send_signal(signal.SIGHUP)
         eventually(lambda: running.events("keys_not_remembered"))
         assert running.get("/livez").status_code == 200
 
 
 def test_what_aws_told_last_is_remembered(tmp_path: Path) -> None:
-    first = Sources(tmp_path, memory=tmp_path / "keys.json")
+    first = Sources(tmp_path, memory=tmp_path)
     first.later(0)
-    second = Sources(tmp_path, memory=tmp_path / "keys.json")
+    # Knows nothing of the secret, and tells of the file last.
+    second = Sources(tmp_path, memory=tmp_path)
     second.documents[SECRET] = BadKeys("AccessDeniedException")
-    second.keeper.start()
-    second.keeper.stop()
+    second.later(0)
+    second.file.write_text("new\n")
+    second.later(1)
+    third = Sources(tmp_path, memory=tmp_path)
+    third.documents[SECRET] = BadKeys("AccessDeniedException")
+    third.keeper.start()
+    third.keeper.stop()
 
-    assert second.admits("from-aws") == [True]
+    assert third.admits("from-aws") == [True]
+
+
+@pytest.mark.parametrize("content", ["[]x", "7", '{"a": 1}', '[{"sha256": "no hex"}]', "[[1]]"])
+def test_a_memory_that_makes_no_sense_is_not_believed(tmp_path: Path, content: str) -> None:
+    for source in (SECRET, SETTING):
+        (tmp_path / f"keys-{source}.json").write_text(content)
+    sources = Sources(tmp_path, memory=tmp_path)
+    with capture_logs() as logs:
+        sources.keeper.start()
+        sources.keeper.stop()
+
+    assert [line["file"] for line in logs if line["event"] == "keys_not_remembered"] == [
+        str(tmp_path / f"keys-{SECRET}.json")
+    ]
+    assert sources.admits("from-file", "from-aws") == [True, True]
+
+
+def test_a_pipe_in_place_of_the_memory_stops_nothing(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / f"keys-{SECRET}.json")
+    sources = Sources(tmp_path, memory=tmp_path)
+    sources.keeper.start()
+    sources.keeper.stop()
+
+    assert sources.admits("from-aws") == [True]
+
+
+def test_a_memory_of_another_user_is_not_believed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    Sources(tmp_path, memory=tmp_path).later(0)
+    monkeypatch.setattr("os.geteuid", lambda: os.getuid() + 1)
+    sources = Sources(tmp_path, memory=tmp_path)
+    sources.documents[SECRET] = BadKeys("AccessDeniedException")
+    sources.keeper.start()
+    sources.keeper.stop()
+
+    assert sources.admits("from-aws") == [False]
 
 
 def test_a_line_that_is_no_key_is_told_by_its_number() -> None:

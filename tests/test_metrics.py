@@ -200,20 +200,77 @@ def test_workers_that_end_are_counted(tmp_path: Path) -> None:
         eventually(lambda: page_of(service)["model_catalog_worker_exits_total"] == [({}, 1)])
 
 
-def test_a_full_disk_under_the_counts_stops_no_worker(tmp_path: Path, small_disk: Path) -> None:
-    with running_service(tmp_path, TMPDIR=str(small_disk), WEB_CONCURRENCY="1") as service:
-        with open(small_disk / "fill", "wb", buffering=0) as fill, suppress(OSError):
-            while True:
-                fill.write(b"x" * 4096)
-        old = _worker_pids(service)
-        # Every series that there is, and a worker that starts without room.
-        assert all(service.get(path).status_code != 500 for path in PATHS * 20)
-        os.kill(old[0], signal.SIGKILL)
-        eventually(lambda: _worker_pids(service) not in ([], old))
-        assert all(service.get(path).status_code != 500 for path in PATHS * 20)
+def fill(disk: Path) -> None:
+    with open(disk / "fill", "wb", buffering=0) as file, suppress(OSError):
+        while True:
+            file.write(b"x" * 4096)
 
-        assert "SIGBUS" not in service.log()
+
+def test_a_full_disk_under_the_counts_stops_no_worker(tmp_path: Path, small_disk: Path) -> None:
+    with running_service(tmp_path, TMPDIR=str(small_disk), WEB_CONCURRENCY="2") as service:
+        fill(small_disk)
+        # Every series that there is, and then a worker that starts without room.
+        assert {service.get(path).status_code for path in (*PATHS, "/metrics") * 20} == {200, 404}
+        old = _worker_pids(service)
+        os.kill(old[0], signal.SIGKILL)
+        eventually(lambda: len(_worker_pids(service)) == 2 and old[0] not in _worker_pids(service))
+        assert {service.get(path).status_code for path in (*PATHS, "/metrics") * 20} == {200, 404}
+
+        assert "SIGBUS" not in service.log() and "Traceback" not in service.log()
         assert [line["error"] for line in service.events("metrics_not_shared")] == ["No space left on device"]
+
+
+def test_a_service_that_starts_without_room_counts_elsewhere(tmp_path: Path, small_disk: Path) -> None:
+    fill(small_disk)
+    with running_service(tmp_path, TMPDIR=str(small_disk)) as service:
+        assert service.get("/livez").status_code == 200
+        assert counts(page_of(service))["/livez", "GET", "200"] == 1
+        [told] = service.events("metrics_not_shared")
+        assert (told["folder"], told["error"]) == (str(small_disk), "No space left on device")
+
+    assert not list(small_disk.glob("model-catalog-run-*"))
+
+
+def test_where_there_is_room_nowhere_a_worker_counts_for_itself(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv(runtime_folder.VARIABLE, raising=False)
+    monkeypatch.setenv(runtime_folder.OWNER, "another")
+    monkeypatch.setenv("TMPDIR", str(tmp_path / "none"))
+    monkeypatch.setattr(runtime_folder, "PARENTS", (str(tmp_path / "none either"),))
+    runtime_folder.make_folder()
+
+    assert runtime_folder.folder() is None
+    assert runtime_folder.reserve()
+
+
+@pytest.mark.parametrize("mode", [0o755, 0o777])
+def test_a_folder_that_others_may_write_to_is_not_used(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mode: int
+) -> None:
+    folder = tmp_path / "run"
+    folder.mkdir()
+    folder.chmod(mode)
+    monkeypatch.setenv(runtime_folder.VARIABLE, str(folder))
+
+    assert not runtime_folder.reserve()
+    folder.chmod(0o700)
+    assert runtime_folder.reserve()
+
+
+def test_a_worker_that_ended_leaves_no_more_than_its_counts(tmp_path: Path) -> None:
+    with running_service(tmp_path, TMPDIR=str(tmp_path)) as service:
+        service.get("/livez")
+        [pid] = _worker_pids(service)
+        before = counts(page_of(service))
+        os.kill(pid, signal.SIGKILL)
+        eventually(lambda: _worker_pids(service) not in ([], [pid]))
+        files = list(tmp_path.glob(f"model-catalog-run-*/*_{pid}.db"))
+
+        assert {file.name.partition("_")[0] for file in files} == {"counter", "histogram"}
+        assert sum(file.stat().st_size for file in files) < runtime_folder.FILE_BYTES
+        after = counts(page_of(service))
+        assert {key: after[key] for key in before} == before
 
 
 def _worker_pids(service: Service) -> list[int]:
