@@ -169,6 +169,7 @@ class Refresher:
                 metrics.STORE_LOADS.labels("unreadable").inc()
                 log.error("stored_catalog_unreadable", file=error.filename, error=error.strerror)
             return False
+        self._unreadable = None
         if data is None:
             metrics.STORE_LOADS.labels("unreadable").inc()
             return True
@@ -240,7 +241,7 @@ class Refresher:
             OtherSettings
             OSError: nobody can tell.
         """
-        if self._unreadable is not None and self._unreadable[0] == self._store.version():
+        if self._unreadable is not None:
             raise self._unreadable[1]
         if self._stored_of is None:
             return

@@ -401,6 +401,24 @@ def test_an_operators_refresh_gives_up_on_a_lease_that_never_ends(
         world.worker()[0].refresh_now()
 
 
+def test_an_operators_refresh_replaces_nothing_that_cannot_be_read(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.worker()[0].refresh_if_due()
+    refresher, _ = world.worker()
+
+    def refuse(*_: object) -> None:
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+
+    with monkeypatch.context() as broken:
+        broken.setattr(world.store, "load", refuse)
+        with pytest.raises(PermissionError):
+            refresher.refresh_now()
+        assert world.visits == 1
+
+    assert refresher.refresh_now() is not None
+
+
 @contextmanager
 def started(refresher: Refresher) -> Iterator[None]:
     refresher.start()
