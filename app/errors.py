@@ -9,11 +9,11 @@ from flask import Flask, Response, jsonify, request
 from marshmallow import ValidationError
 from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound, RequestEntityTooLarge
 
+from app.api.fields import alternatives
 from app.catalog.current import CatalogUnavailable
 from app.catalog.paging import UnknownCursor
 from app.catalog.selection import UnknownValue
-from app.request_ids import current_request_id
-from app.schemas.fields import alternatives
+from app.web.request_ids import current_request_id
 from config import Settings
 
 log = structlog.get_logger(__name__)

@@ -23,7 +23,7 @@ from rich.table import Table
 from benchmarks.limits import file_name
 from benchmarks.load import NotComparable, Sample, Target, burst, children, median, nginx_workers, server_core
 from benchmarks.servers import AUTH, limit, nginx_static, service
-from tests.nginx_server import running_nginx
+from tests.support.nginx_server import running_nginx
 
 LIST = "/anthropic/v1/models"
 RESULTS = Path(__file__).parent / "results"
@@ -108,9 +108,9 @@ def targets(stack: ExitStack, folder: Path) -> dict[str, dict[str, Target]]:
     for pid in nginx_workers(nginx.process.pid):
         os.sched_setaffinity(pid, [server_core()])
     etags = fetch_bodies(url, folder)
-    bare, bare_pids = stack.enter_context(limit("bare_app", folder, LIST, "-k", "app.worker.Worker"))
+    bare, bare_pids = stack.enter_context(limit("bare_app", folder, LIST, "-k", "app.server.worker.Worker"))
     stock, stock_pids = stack.enter_context(limit("bare_app", folder, LIST, "-k", "gthread"))
-    flask, flask_pids = stack.enter_context(limit("flask_app", folder, LIST, "-k", "app.worker.Worker"))
+    flask, flask_pids = stack.enter_context(limit("flask_app", folder, LIST, "-k", "app.server.worker.Worker"))
     static, static_pids = stack.enter_context(nginx_static(folder, f"/{static_name('list of 20')}"))
     found: dict[str, dict[str, Target]] = {}
     for question, path in QUESTIONS.items():

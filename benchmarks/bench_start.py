@@ -22,7 +22,7 @@ from rich.table import Table
 from benchmarks.bench import LIST, write_json
 from benchmarks.load import NotComparable, Sample, Target, burst, children, median, resident_kib
 from benchmarks.servers import AUTH, START_TIMEOUT_S, service
-from tests.servers import PROJECT, free_port, service_environ
+from tests.support.servers import PROJECT, free_port, service_environ
 
 REGIONS = 31
 LATENCY_MS = 150
@@ -37,7 +37,7 @@ AIM_GROWTH = 2.0
 def standin() -> Iterator[dict[str, str]]:
     """Bedrock's control plane in a process of its own; what a service needs to find it."""
     options = ("--regions", str(REGIONS), "--latency-ms", str(LATENCY_MS))
-    command = ["nice", "-n", "19", sys.executable, "-m", "tests.bedrock_standin", *options]
+    command = ["nice", "-n", "19", sys.executable, "-m", "tests.support.bedrock_standin", *options]
     with subprocess.Popen(command, cwd=PROJECT, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         try:

@@ -11,8 +11,8 @@ from pathlib import Path
 import httpx2 as httpx
 
 from benchmarks.load import children, nginx_workers, on_cores, server_core
-from tests.builders import KEY
-from tests.servers import PROJECT, free_port, running_process, service_environ
+from tests.support.builders import KEY
+from tests.support.servers import PROJECT, free_port, running_process, service_environ
 
 START_TIMEOUT_S = 30.0
 AUTH = {"x-api-key": KEY}

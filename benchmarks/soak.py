@@ -17,11 +17,11 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from tests import nginx_server
-from tests.bedrock_standin import BedrockStandin, model_row
-from tests.builders import KEY
-from tests.nginx_server import running_nginx
-from tests.servers import Service, running_service
+from tests.support import nginx_server
+from tests.support.bedrock_standin import BedrockStandin, model_row
+from tests.support.builders import KEY
+from tests.support.nginx_server import running_nginx
+from tests.support.servers import Service, running_service
 
 REGIONS = ("us-east-1", "us-west-2", "eu-west-1")
 MODELS = 100

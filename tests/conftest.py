@@ -17,7 +17,7 @@ from app import create_app
 from app.catalog.current import Catalog
 from app.catalog.records import CatalogSnapshot
 from config import Settings
-from tests.builders import KEY, listing, model, snapshot
+from tests.support.builders import KEY, listing, model, snapshot
 
 # How quick an example is says something of the machine's load, nothing of the code.
 settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])

@@ -1,0 +1,1 @@
+"""The API: queries of a catalog view, and one folder a dialect."""

@@ -1,0 +1,62 @@
+"""JSON Schema of the marshmallow schemas, whole and without references: what an agent is told of a tool."""
+
+from typing import Any
+
+from apispec import APISpec
+from apispec.ext.marshmallow import MarshmallowPlugin
+from marshmallow import RAISE, Schema, fields
+
+from app.api.fields import Words
+
+
+def arguments_schema(definition: type[Schema]) -> Schema:
+    """The definition of an HTTP query as that of a tool's arguments: nothing unknown, and no `[]` behind a name.
+
+    An agent's model provider allows letters, digits, `_`, `.` and `-` in a name, and no more.
+    """
+    schema = definition(unknown=RAISE)
+    schema.error_messages = schema.error_messages | {"unknown": "Extra inputs are not permitted"}
+    for field in schema.fields.values():
+        if field.data_key is not None:
+            field.data_key = field.data_key.removesuffix("[]")
+    return schema
+
+
+def json_schema_of(schema: Schema, *, all_present: bool) -> dict[str, Any]:
+    """
+    Args:
+        all_present: every property is required, as in an answer; else those that the fields say are.
+    """
+    # A nested schema without a name stands where it is used, not behind a reference.
+    plugin = MarshmallowPlugin(schema_name_resolver=lambda schema: "")
+    APISpec(title="", version="", openapi_version="3.1.0", plugins=[plugin])
+    converter: Any = plugin.converter
+    converter.add_attribute_function(_or_a_lone_word)
+    converter.add_attribute_function(_or_null)
+    told: dict[str, Any] = converter.schema2jsonschema(schema)
+    if all_present:
+        _as_answer(told)
+    return told
+
+
+def _or_a_lone_word(converter: object, field: fields.Field[Any], ret: dict[str, Any]) -> dict[str, Any]:
+    if not isinstance(field, Words):
+        return {}
+    words = {name: ret.pop(name) for name in ("type", "items", "maxItems") if name in ret}
+    return {"anyOf": [words, words["items"]]}
+
+
+def _or_null(converter: object, field: fields.Field[Any], ret: dict[str, Any]) -> dict[str, Any]:
+    """A list of types is JSON Schema, too, and some model providers read one type alone."""
+    if not isinstance(ret.get("type"), list):
+        return {}
+    return {"anyOf": [{"type": kind} for kind in ret.pop("type")]}
+
+
+def _as_answer(told: dict[str, Any]) -> None:
+    told.pop("default", None)
+    if "properties" in told:
+        told["required"] = list(told["properties"])
+    for part in (*told.get("properties", {}).values(), told.get("items")):
+        if part:
+            _as_answer(part)

@@ -1,0 +1,289 @@
+"""The catalog's tools for agents. The official SDK speaks the Model Context Protocol; a tool calls what the view calls.
+
+Nothing outlives a request: each has its own event loop, session manager and, in the handshake's era, session. So
+requests of one client may go to any worker of any host, and a fork has nothing to carry over.
+"""
+
+import asyncio
+import json
+import logging
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Any
+
+from marshmallow import Schema
+from mcp.server.caching import CacheHint
+from mcp.server.context import ServerRequestContext
+from mcp.server.lowlevel.server import Server
+from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
+from mcp.shared.exceptions import MCPError
+from mcp_types import (
+    INTERNAL_ERROR,
+    INVALID_PARAMS,
+    INVALID_REQUEST,
+    PARSE_ERROR,
+    CallToolRequestParams,
+    CallToolResult,
+    JSONRPCRequest,
+    ListToolsResult,
+    PaginatedRequestParams,
+    TextContent,
+    Tool,
+    ToolAnnotations,
+)
+from mcp_types.jsonrpc import jsonrpc_message_adapter
+from pydantic import ValidationError
+from pydantic_core import from_json
+
+from app import __version__
+from app.api.anthropic import views as anthropic
+from app.api.anthropic.schemas import ListModelsQuerySchema
+from app.api.fields import Text
+from app.api.mcp.json_schema import arguments_schema, json_schema_of
+from app.api.search import views as search
+from app.api.search.schemas import SearchQuerySchema
+from app.errors import MCP_PATH, ApiError, Overloaded, as_api_error
+from config import Settings
+
+NAME = "bedrock-model-catalog"
+INSTRUCTIONS = (
+    "The models that AWS Bedrock offers in this service's regions, kept up to date. Ask search_models first to find "
+    "models by provider, modality, region or name; anthropic_model_list pages through the chat models (text in and "
+    "out), newest first; anthropic_model_get tells about one of those."
+)
+# The tools change with the service's version and settings alone.
+TOOLS_HINT = CacheHint(ttl_ms=300_000, scope="public")
+NAME_SHOWN_AT_MOST = 100
+MEDIA_HEADERS = (b"accept", b"content-type")
+
+
+class GetModelQuerySchema(Schema):
+    """The path of the HTTP route."""
+
+    model_id = Text(
+        required=True,
+        metadata={
+            "description": "A model's id, one of its inference profiles' ids, or the ARN of either, "
+            "such as anthropic.claude-haiku-4-5-20251001-v1:0."
+        },
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CatalogTool:
+    """A tool: what its arguments are checked by, and the function of checked arguments that the view calls, too."""
+
+    arguments: Schema
+    body: Callable[[dict[str, Any]], dict[str, Any]]
+    told: Tool
+
+
+class BadMessage(ApiError):
+    """A body that is no JSON-RPC message."""
+
+    status = HTTPStatus.BAD_REQUEST
+    anthropic_type = "invalid_request_error"
+
+    def __init__(self, code: int, message: str) -> None:
+        super().__init__(message)
+        self.jsonrpc_code = code
+
+
+class NotAccepted(ApiError):
+    """What the SDK refused without a JSON-RPC body, as for a media type."""
+
+    anthropic_type = "invalid_request_error"
+
+    def __init__(self, status: int, message: str) -> None:
+        self.status = HTTPStatus(status)
+        super().__init__(message or self.status.phrase)
+
+
+@dataclass(slots=True)
+class ProtocolAnswer:
+    """What the SDK answered, in the terms of HTTP; the body is JSON or nothing."""
+
+    status: int = 500
+    body: bytes = b""
+    is_json: bool = False
+
+
+def make_server(settings: Settings) -> Server[Any]:
+    """The protocol's side of the tools; it holds no state of any request."""
+    # The SDK tells of each request at its start and its end; the access log does that.
+    logging.getLogger("mcp").setLevel(logging.WARNING)
+    tools = {tool.told.name: tool for tool in _tools(settings)}
+    listed = ListToolsResult(tools=[tool.told for tool in tools.values()])
+
+    async def list_tools(ctx: ServerRequestContext[Any], params: PaginatedRequestParams | None) -> ListToolsResult:
+        if params is not None and params.cursor is not None:
+            raise MCPError(code=INVALID_PARAMS, message="cursor: all tools are on the first page")
+        return listed
+
+    async def call_tool(ctx: ServerRequestContext[Any], params: CallToolRequestParams) -> CallToolResult:
+        tool = tools.get(params.name)
+        if tool is None:
+            raise MCPError(code=INVALID_PARAMS, message=f"Unknown tool: {params.name[:NAME_SHOWN_AT_MOST]}")
+        return _call(tool, params.arguments or {})
+
+    def input_schema(name: str) -> dict[str, Any] | None:
+        return tools[name].told.input_schema if name in tools else None
+
+    return Server(
+        NAME,
+        version=__version__,
+        title="Bedrock model catalog",
+        instructions=INSTRUCTIONS,
+        cache_hints={"tools/list": TOOLS_HINT, "server/discover": TOOLS_HINT},
+        # Else the SDK lists all tools for every call, to look whether an argument is to stand in a header, too.
+        get_tool_input_schema=input_schema,
+        on_list_tools=list_tools,
+        on_call_tool=call_tool,
+    )
+
+
+def _tools(settings: Settings) -> Iterable[CatalogTool]:
+    page, model = anthropic.shapes(settings)
+    yield _tool(
+        "search_models",
+        "Search models",
+        "Find Bedrock models by what they can do and where. Filters combine with AND; without any, all models. Start "
+        "here. Where one of a model's inference profiles names a region, call the model there by that profile's id; in "
+        "its other regions by its own.",
+        SearchQuerySchema,
+        search.result_body,
+        search.RESULT,
+    )
+    yield _tool(
+        "anthropic_model_list",
+        "List chat models",
+        "List the chat models (text in and out) in the form of Anthropic's Models API, newest release first, by pages.",
+        ListModelsQuerySchema,
+        anthropic.page_body,
+        page,
+        limit=settings.default_limit,
+    )
+    yield _tool(
+        "anthropic_model_get",
+        "Get a chat model",
+        "Get one chat model in the form of Anthropic's Models API, by its id, an inference profile's id or an ARN.",
+        GetModelQuerySchema,
+        lambda query: anthropic.model_body(query["model_id"]),
+        model,
+    )
+
+
+def _tool(
+    name: str,
+    title: str,
+    description: str,
+    query: type[Schema],
+    body: Callable[[dict[str, Any]], dict[str, Any]],
+    result: Schema,
+    **defaults: object,
+) -> CatalogTool:
+    arguments = arguments_schema(query)
+    input_schema = json_schema_of(arguments, all_present=False)
+    for argument, default in defaults.items():
+        input_schema["properties"][argument]["default"] = default
+    told = Tool(
+        name=name,
+        title=title,
+        description=description,
+        input_schema=input_schema,
+        output_schema=json_schema_of(result, all_present=True),
+        annotations=ToolAnnotations(read_only_hint=True, idempotent_hint=True, open_world_hint=False),
+    )
+    return CatalogTool(arguments=arguments, body=body, told=told)
+
+
+def _call(tool: CatalogTool, arguments: dict[str, Any]) -> CallToolResult:
+    """
+    Raises:
+        MCPError: a fault of ours; what the caller can do something about is a result that says so.
+    """
+    try:
+        body = tool.body(tool.arguments.load(arguments))
+    # Left to the SDK, its text would go to clients of the handshake's era.
+    except Exception as raised:  # noqa: BLE001
+        error = as_api_error(raised)
+        if error.status >= 500 and not isinstance(error, Overloaded):
+            raise MCPError(code=INTERNAL_ERROR, message=error.message) from None
+        return CallToolResult(content=[TextContent(text=f"{error.anthropic_type}: {error.message}")], is_error=True)
+    text = json.dumps(body, ensure_ascii=False, separators=(",", ":"))
+    return CallToolResult(content=[TextContent(text=text)], structured_content=body)
+
+
+def check_message(body: bytes) -> None:
+    """Refuse what the SDK lets pass in the handshake's era: an id that is neither text nor an integer, and NaN.
+
+    Raises:
+        BadMessage
+    """
+    try:
+        message = from_json(body, allow_inf_nan=False)
+    except ValueError:
+        raise BadMessage(PARSE_ERROR, "Parse error") from None
+    try:
+        if isinstance(message, dict) and "id" in message and "method" in message:
+            JSONRPCRequest.model_validate(message)
+        else:
+            jsonrpc_message_adapter.validate_python(message)
+    except ValidationError:
+        raise BadMessage(INVALID_REQUEST, "Body must be a single JSON-RPC request or notification object") from None
+
+
+def exchange(server: Server[Any], headers: Iterable[tuple[str, str]], body: bytes) -> ProtocolAnswer:
+    """Let the SDK answer one POST.
+
+    Raises:
+        NotAccepted
+    """
+    answer = asyncio.run(_exchange(server, _protocol_headers(headers), body))
+    if answer.status >= 400 and not answer.is_json:
+        raise NotAccepted(answer.status, answer.body.decode())
+    return answer
+
+
+def _protocol_headers(headers: Iterable[tuple[str, str]]) -> list[tuple[bytes, bytes]]:
+    """What the protocol knows; the keys are none of the SDK's business."""
+    lowered = ((name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in headers)
+    known = [(name, value) for name, value in lowered if name in MEDIA_HEADERS or name.startswith(b"mcp-")]
+    if not any(name == b"accept" for name, _ in known):
+        # RFC 9110: who does not say what it accepts accepts anything.
+        known.append((b"accept", b"*/*"))
+    return known
+
+
+async def _exchange(server: Server[Any], headers: list[tuple[bytes, bytes]], body: bytes) -> ProtocolAnswer:
+    scope = {
+        "type": "http",
+        "asgi": {"version": "3.0"},
+        "http_version": "1.1",
+        "method": "POST",
+        "scheme": "http",
+        "path": MCP_PATH,
+        "query_string": b"",
+        "headers": headers,
+    }
+    unread = [{"type": "http.request", "body": body, "more_body": False}]
+    answer = ProtocolAnswer()
+
+    async def receive() -> Any:
+        if not unread:
+            # What comes after the body is the client's leaving, of which WSGI tells nothing.
+            await asyncio.Event().wait()
+        return unread.pop()
+
+    async def send(message: Any) -> None:
+        if message["type"] == "http.response.start":
+            answer.status = message["status"]
+            answer.is_json = dict(message["headers"]).get(b"content-type", b"").startswith(b"application/json")
+        else:
+            answer.body += message.get("body", b"")
+
+    manager = StreamableHTTPSessionManager(app=server, json_response=True, stateless=True)
+    async with manager.run():
+        await manager.handle_request(scope, receive, send)
+    return answer

@@ -1,0 +1,1 @@
+"""Asking AWS which models each region has. Empty of imports: the child stays small."""

@@ -1,0 +1,1 @@
+"""Keeping the catalog fresh: jobs, refresher, store."""

@@ -1,1 +1,0 @@
-"""marshmallow: the query and the wire shapes of each dialect."""

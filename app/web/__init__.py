@@ -1,0 +1,1 @@
+"""The WSGI layers around the API, and what all requests have in common."""

@@ -1,0 +1,351 @@
+"""`flask catalog ...` as an operator calls it."""
+
+import json
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import Result
+from flask import Flask
+
+from app.catalog.records import RegionFailure, RegionListing
+from app.discovery.parent import Visits
+from app.refresh.refresher import Refresher, utc_now
+from app.refresh.store import FileStore
+from tests.conftest import MakeApp
+from tests.support.builders import day, listing, model, profile
+
+Visit = RegionListing | RegionFailure
+REGIONS = ("us-east-1", "eu-west-1")
+# As many as there are, with codes as long as they get.
+MANY = tuple(f"ap-southeast-{number}" for number in range(1, 32))
+LONG_ID = "anthropic.claude-some-very-long-model-name-20251001-v1:0:200k"
+
+
+def discovery_of(*visits: Visit, fault: str | None = None) -> Callable[..., Visits]:
+    """A discovery that brings these visits."""
+
+    def discover(*_: Any, on_visit: Callable[[Visit], None], **__: Any) -> Visits:
+        for visit in visits:
+            on_visit(visit)
+        return Visits(regions=tuple(visit.region for visit in visits), results=visits, fault=fault)
+
+    return discover
+
+
+def with_discovery(app: Flask, discover: Callable[..., Visits]) -> Flask:
+    settings, catalog = app.extensions["settings"], app.extensions["catalog"]
+    app.extensions["refresher"] = Refresher(settings, catalog, FileStore(settings.catalog_dir), discover)
+    return app
+
+
+def fresh(region: str, *rows: Any, **changes: Any) -> RegionListing:
+    return listing(region, *rows, at=utc_now(), **changes)
+
+
+def failed(region: str) -> RegionFailure:
+    return RegionFailure(
+        region=region, failed_at=utc_now(), code="AccessDeniedException", detail="not authorized", took_ms=81
+    )
+
+
+STARTED = utc_now()
+GOOD = (
+    fresh("us-east-1", model("a", start_of_life_at=day(2)), model("b"), profile("us.a", "a"), took_ms=120),
+    fresh("eu-west-1", model("a", start_of_life_at=day(2)), model("c", lifecycle_status="LEGACY"), took_ms=95),
+)
+
+
+@pytest.fixture(autouse=True)
+def no_time_passes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every age that is printed is 0."""
+    monkeypatch.setattr("app.cli.utc_now", lambda: STARTED)
+
+
+@pytest.fixture
+def make(make_app: MakeApp) -> Callable[..., Flask]:
+    """An app whose refreshes bring the given visits; each call is another process over the same folder."""
+
+    def make(*visits: Visit, fault: str | None = None, **changes: Any) -> Flask:
+        fields: dict[str, Any] = {"regions": tuple(visit.region for visit in visits) or REGIONS}
+        return with_discovery(make_app(**(fields | changes)), discovery_of(*visits, fault=fault))
+
+    return make
+
+
+def run(app: Flask, *arguments: str) -> Result:
+    return app.test_cli_runner().invoke(args=["catalog", *arguments])
+
+
+def line_of(result: Result, start: str) -> list[str]:
+    """The words of the one line that begins with a word."""
+    [line] = [line for line in result.stdout.splitlines() if line.split()[:1] == [start]]
+    return line.split()
+
+
+# refresh
+
+
+def test_a_refresh_that_every_region_answers_ends_with_0_and_a_table(make: Callable[..., Flask]) -> None:
+    done = run(make(*GOOD), "refresh")
+
+    assert done.exit_code == 0, done.output
+    assert "ready: 3 models from 2 regions (0 failed), refreshed 0 s ago, source aws" in done.stdout
+    assert line_of(done, "region") == ["region", "state", "models", "profiles", "age", "s", "ms", "why"]
+    assert line_of(done, "us-east-1") == ["us-east-1", "fresh", "2", "1", "0", "120"]
+
+
+def test_a_refresh_that_some_regions_fail_ends_with_3_and_says_why(make: Callable[..., Flask]) -> None:
+    done = run(make(GOOD[0], failed("eu-west-1")), "refresh")
+
+    assert done.exit_code == 3
+    assert "(1 failed)" in done.stdout
+    assert line_of(done, "eu-west-1") == [
+        "eu-west-1", "missing", "0", "0", "-", "81", "AccessDeniedException:", "not", "authorized",
+    ]  # fmt: skip
+
+
+def test_a_refresh_that_no_region_answers_ends_with_1(make: Callable[..., Flask]) -> None:
+    done = run(make(failed("us-east-1"), failed("eu-west-1")), "refresh")
+
+    assert done.exit_code == 1
+    assert done.stderr.splitlines()[-1] == "Nothing published: no region answered"
+
+
+def test_a_refresh_that_fails_leaves_what_was_published_before(make: Callable[..., Flask]) -> None:
+    run(make(*GOOD), "refresh")
+
+    done = run(make(failed("us-east-1"), failed("eu-west-1"), fault="the child died"), "refresh")
+
+    assert done.exit_code == 1
+    assert "Nothing published: the child died" in done.stderr
+    assert "us-east-1" in done.stdout and "stale" in done.stdout
+    assert [found["id"] for found in json.loads(run(make(), "show", "--json").stdout)] == ["a", "b", "c"]
+
+
+def test_a_refresh_in_json_is_json_alone_with_every_reason(make: Callable[..., Flask]) -> None:
+    done = run(make(GOOD[0], failed("eu-west-1")), "refresh", "--json")
+
+    told = json.loads(done.stdout)
+    assert done.exit_code == 3
+    assert (told["status"], told["models"]) == ("ready", 2)
+    assert [(region["region"], region["state"]) for region in told["regions"]] == [
+        ("eu-west-1", "missing"),
+        ("us-east-1", "fresh"),
+    ]
+    assert told["regions"][0]["failure"]["detail"] == "not authorized"
+
+
+@pytest.mark.parametrize(
+    "settings", [{"regions": ("us-east-1",)}, {"regions": ("us-east-1", "us-west-2")}, {"source": "demo"}]
+)
+def test_a_refresh_with_other_settings_replaces_nothing_but_by_force(
+    make: Callable[..., Flask], settings: dict[str, Any]
+) -> None:
+    run(make(*GOOD), "refresh")
+
+    refused = run(make(GOOD[0], **settings), "refresh")
+    kept = json.loads(run(make(), "show", "--json").stdout)
+    forced = run(make(GOOD[0], **settings), "refresh", "--force")
+
+    assert refused.exit_code == 1
+    assert "is of CATALOG_SOURCE=aws AWS_BEDROCK_REGIONS=us-east-1,eu-west-1, and" in refused.stderr
+    assert [found["id"] for found in kept] == ["a", "b", "c"]
+    assert forced.exit_code == 0
+
+
+@pytest.mark.parametrize("regions", [("us-west-2", "eu-west-1", "us-east-1"), ("all",)])
+def test_a_refresh_of_more_regions_needs_no_force(make: Callable[..., Flask], regions: tuple[str, ...]) -> None:
+    run(make(*GOOD), "refresh")
+
+    assert run(make(*GOOD, regions=regions), "refresh").exit_code == 0
+
+
+def test_a_refresh_into_a_folder_that_cannot_be_says_which(make: Callable[..., Flask], tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+
+    done = run(make(*GOOD, catalog_dir=tmp_path / "file" / "catalog"), "refresh")
+
+    assert done.exit_code == 1
+    assert f"Nothing published: {tmp_path}/file" in done.stderr and "Not a directory" in done.stderr
+
+
+def test_a_refresh_waits_for_one_under_way_but_not_for_ever(
+    make: Callable[..., Flask], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("app.refresh.refresher.STOP_TIMEOUT_S", -0.5)
+    app = make(*GOOD, refresh_timeout_s=1)
+
+    with FileStore(app.extensions["settings"].catalog_dir).lease():
+        done = run(app, "refresh")
+
+    assert done.exit_code == 1
+    assert "Nothing published: another refresh holds the lease" in done.stderr
+    assert run(app, "refresh").exit_code == 0
+
+
+def test_a_refresh_of_the_demo_runs_the_real_child(make_app: MakeApp) -> None:
+    app = make_app(source="demo", regions=("us-east-1", "us-nowhere-9"))
+
+    done = run(app, "refresh", "--json")
+
+    told = json.loads(done.stdout)
+    assert done.exit_code == 3
+    assert (told["source"], told["models"] > 50) == ("demo", True)
+    assert [region["failure"] and region["failure"]["code"] for region in told["regions"]] == [None, "UnknownRegion"]
+
+
+# status
+
+
+def test_the_status_without_a_catalog_ends_with_1(make: Callable[..., Flask]) -> None:
+    told = run(make(), "status")
+
+    assert told.exit_code == 1
+    assert "unavailable: no catalog is stored" in told.stdout
+    assert json.loads(run(make(), "status", "--json").stdout)["status"] == "unavailable"
+
+
+def test_the_status_is_that_of_the_stored_catalog(make: Callable[..., Flask]) -> None:
+    run(make(GOOD[0], failed("eu-west-1")), "refresh")
+
+    told = run(make(), "status")
+
+    assert told.exit_code == 0
+    assert "ready: 2 models from 2 regions (1 failed)" in told.stdout
+    assert "AccessDeniedException: not authorized" in told.stdout
+
+
+def test_the_status_of_a_catalog_that_no_region_ever_answered_ends_with_1(make: Callable[..., Flask]) -> None:
+    run(make(failed("us-east-1")), "refresh")
+
+    told = run(make(regions=("us-east-1",)), "status")
+
+    assert told.exit_code == 1
+    assert "unavailable: 0 models from 1 regions (1 failed), refreshed - s ago" in told.stdout
+
+
+# show
+
+
+def test_there_is_nothing_to_show_before_the_first_refresh(make: Callable[..., Flask]) -> None:
+    shown = run(make(), "show")
+
+    assert shown.exit_code == 1
+    assert "flask catalog refresh" in shown.stderr
+
+
+def test_the_catalog_is_shown_as_models_by_regions(make: Callable[..., Flask]) -> None:
+    run(make(*GOOD), "refresh")
+
+    shown = run(make(), "show")
+
+    assert shown.exit_code == 0
+    assert line_of(shown, "a") == ["a", "++"]
+    assert line_of(shown, "b") == ["b", "+."]
+    assert line_of(shown, "c") == ["c", "d", ".+"]
+    # The regions' codes, written downwards: use1, euw1.
+    assert [line.strip() for line in shown.stdout.splitlines()[:4]] == ["ue", "su", "ew", "model   11"]
+    assert "3 models, 2 regions" in shown.stdout
+
+
+def test_one_region_shows_what_is_callable_from_it(make: Callable[..., Flask]) -> None:
+    run(make(*GOOD), "refresh")
+
+    shown = run(make(), "show", "--region", "eu-west-1", "--json")
+    both = run(make(), "show", "--region", "eu-west-1", "--region", "us-east-1", "--json")
+
+    assert [found["id"] for found in json.loads(shown.stdout)] == ["a", "c"]
+    assert [found["id"] for found in json.loads(both.stdout)] == ["a", "b", "c"]
+
+
+def test_a_region_that_is_not_in_the_catalog_is_a_usage_error(make: Callable[..., Flask]) -> None:
+    run(make(*GOOD), "refresh")
+
+    shown = run(make(), "show", "--region", "mars-1")
+
+    assert shown.exit_code == 2
+    assert "not in this catalog: mars-1" in shown.stderr
+
+
+@pytest.mark.parametrize("name", ["a", "us.a", "arn:aws:bedrock:us-east-1::foundation-model/a", "a[1m]"])
+def test_one_model_is_shown_by_any_of_its_names(make: Callable[..., Flask], name: str) -> None:
+    run(make(*GOOD), "refresh")
+
+    shown = run(make(), "show", name)
+
+    assert shown.exit_code == 0
+    assert line_of(shown, "id") == ["id", "a"]
+    assert line_of(shown, "regions") == ["regions", "eu-west-1,", "us-east-1"]
+    assert line_of(shown, "profile") == ["profile", "us.a", "us-east-1"]
+    assert json.loads(run(make(), "show", name, "--json").stdout)["id"] == "a"
+
+
+def test_a_model_that_is_not_there_is_named(make: Callable[..., Flask]) -> None:
+    run(make(*GOOD), "refresh")
+
+    shown = run(make(), "show", "ghost")
+
+    assert shown.exit_code == 1
+    assert "'ghost'" in shown.stderr
+
+
+@pytest.mark.parametrize("json_too", [(), ("--json",)])
+def test_a_model_that_is_not_callable_from_the_region_is_named_with_it(
+    make: Callable[..., Flask], json_too: tuple[str, ...]
+) -> None:
+    run(make(*GOOD), "refresh")
+
+    shown = run(make(), "show", "b", "--region", "eu-west-1", *json_too)
+
+    assert (shown.exit_code, shown.stdout) == (1, "")
+    assert "'b' is not callable from eu-west-1" in shown.stderr
+
+
+def test_every_region_there_is_fits_a_terminal_of_80_columns(
+    make: Callable[..., Flask], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    rows = [fresh(region, model(LONG_ID), model("short", lifecycle_status="LEGACY")) for region in MANY]
+    app = make(*rows, GOOD[0])
+    refreshed, shown, one = run(app, "refresh"), run(app, "show"), run(app, "show", LONG_ID)
+
+    for result in (refreshed, shown, one):
+        assert result.exit_code == 0
+        assert max(map(len, result.stdout.splitlines())) <= 80
+    assert line_of(shown, "short") == ["short", "d", "+" * len(MANY) + "."]
+    # Folded, but whole.
+    assert LONG_ID in "".join(line.partition(" ")[0] for line in shown.stdout.splitlines())
+
+
+def test_the_lines_of_a_pipe_are_not_folded(make: Callable[..., Flask], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("COLUMNS", raising=False)
+    app = make(*(fresh(region, model(LONG_ID)) for region in MANY))
+    run(app, "refresh")
+
+    assert line_of(run(app, "show"), LONG_ID) == [LONG_ID, "+" * len(MANY)]
+
+
+def test_a_stored_catalog_of_another_source_is_not_shown(make: Callable[..., Flask]) -> None:
+    run(make(*GOOD), "refresh")
+
+    assert run(make(source="demo"), "show").exit_code == 1
+
+
+def test_a_reason_is_printed_as_it_is_whatever_signs_are_in_it(make: Callable[..., Flask]) -> None:
+    reason = "[redacted] may not [/list] :100: models"
+    refused = RegionFailure(region="eu-west-1", failed_at=utc_now(), code="AccessDenied", detail=reason)
+
+    assert f"AccessDenied: {reason}" in run(make(GOOD[0], refused), "refresh").stdout
+
+
+def test_an_old_catalog_is_called_stale(make: Callable[..., Flask], monkeypatch: pytest.MonkeyPatch) -> None:
+    run(make(*GOOD), "refresh")
+    monkeypatch.setattr("app.cli.utc_now", lambda: utc_now() + timedelta(minutes=31))
+
+    told = run(make(refresh_s=900), "status")
+
+    assert told.exit_code == 0
+    assert told.stdout.startswith("stale: 3 models from 2 regions (0 failed), refreshed 18")

@@ -1,0 +1,153 @@
+"""What a load balancer and an operator are told: /livez, /readyz."""
+
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+
+from app.catalog.merge import advance
+from app.catalog.records import CatalogSnapshot, RegionFailure
+from app.catalog.status import status_of
+from tests.conftest import MakeApp, client_of
+from tests.support.builders import NOW, listing, model, profile, snapshot
+
+ACCOUNT = "123456789012"
+REFUSED = RegionFailure(
+    region="sa-east-1",
+    failed_at=NOW,
+    code="AccessDeniedException",
+    detail=f"User: arn:aws:sts::{ACCOUNT}:assumed-role/Secret is not authorized",
+    took_ms=80,
+)
+
+
+def readiness(make_app: MakeApp, catalog: CatalogSnapshot | None, at: datetime, **changes: Any) -> tuple[int, Any]:
+    """The status and the body of /readyz at a moment."""
+    app = make_app(catalog, **changes)
+    app.extensions["clock"] = lambda: at
+    answer = client_of(app, key=None).get("/readyz")
+    return answer.status_code, answer.json
+
+
+@pytest.mark.parametrize("catalog", [None, snapshot(listing("us-east-1", model("a")))])
+def test_a_process_without_a_catalog_is_alive(make_app: MakeApp, catalog: CatalogSnapshot | None) -> None:
+    answer = client_of(make_app(catalog), key=None).get("/livez")
+
+    assert (answer.status_code, answer.json) == (200, {"status": "ok"})
+
+
+def test_readiness_tells_the_catalogs_age_and_every_regions_state(make_app: MakeApp) -> None:
+    old = NOW - timedelta(minutes=45)
+    catalog = snapshot(
+        listing("us-east-1", model("a"), model("b"), profile("us.a", "a"), took_ms=120, skipped_rows=1),
+        listing("eu-west-1", model("a"), at=old),
+        failures=(RegionFailure(region="eu-west-1", failed_at=NOW, code="Timeout", took_ms=30_000), REFUSED),
+    )
+
+    status, body = readiness(make_app, catalog, NOW + timedelta(seconds=60.9))
+
+    assert status == 200
+    assert body == {
+        "status": "ready",
+        "source": "aws",
+        "models": 2,
+        "attempted_at": "2026-11-22T12:00:00Z",
+        "refreshed_at": "2026-11-22T12:00:00Z",
+        "age_seconds": 60,
+        "regions": [
+            {
+                "region": "eu-west-1",
+                "state": "stale",
+                "listed_at": "2026-11-22T11:15:00Z",
+                "age_seconds": 2760,
+                "models": 1,
+                "inference_profiles": 0,
+                "skipped_rows": 0,
+                "completed_rows": 0,
+                "took_ms": 30_000,
+                "failure": {"code": "Timeout", "failed_at": "2026-11-22T12:00:00Z"},
+            },
+            {
+                "region": "sa-east-1",
+                "state": "missing",
+                "listed_at": None,
+                "age_seconds": None,
+                "models": 0,
+                "inference_profiles": 0,
+                "skipped_rows": 0,
+                "completed_rows": 0,
+                "took_ms": 80,
+                "failure": {"code": "AccessDeniedException", "failed_at": "2026-11-22T12:00:00Z"},
+            },
+            {
+                "region": "us-east-1",
+                "state": "fresh",
+                "listed_at": "2026-11-22T12:00:00Z",
+                "age_seconds": 60,
+                "models": 2,
+                "inference_profiles": 1,
+                "skipped_rows": 1,
+                "completed_rows": 0,
+                "took_ms": 120,
+                "failure": None,
+            },
+        ],
+    }
+
+
+def test_readiness_never_holds_what_aws_says_of_accounts_and_roles(make_app: MakeApp) -> None:
+    app = make_app(snapshot(listing("us-east-1", model("a")), failures=(REFUSED,)))
+
+    answer = client_of(app, key=None).get("/readyz")
+
+    assert ACCOUNT not in answer.text and "Secret" not in answer.text
+
+
+def test_a_catalog_older_than_two_intervals_is_served_and_called_stale(make_app: MakeApp) -> None:
+    catalog = snapshot(listing("us-east-1", model("a")))
+
+    at_the_limit = readiness(make_app, catalog, NOW + timedelta(seconds=200), refresh_s=100)
+    past_it = readiness(make_app, catalog, NOW + timedelta(seconds=201), refresh_s=100)
+
+    assert (at_the_limit[0], at_the_limit[1]["status"]) == (200, "ready")
+    assert (past_it[0], past_it[1]["status"]) == (200, "stale")
+
+
+def test_without_a_catalog_the_service_is_not_ready(make_app: MakeApp) -> None:
+    status, body = readiness(make_app, None, NOW)
+
+    assert status == 503
+    assert body == {
+        "status": "unavailable",
+        "source": None,
+        "models": 0,
+        "attempted_at": None,
+        "refreshed_at": None,
+        "age_seconds": None,
+        "regions": [],
+    }
+
+
+def test_while_no_region_ever_answered_readiness_says_why(make_app: MakeApp) -> None:
+    only_failures = advance(None, [REFUSED], source="aws", regions=("sa-east-1",), at=NOW, max_stale=timedelta(days=1))
+
+    status, body = readiness(make_app, only_failures, NOW)
+
+    assert (status, body["status"]) == (503, "unavailable")
+    assert [(region["region"], region["failure"]["code"]) for region in body["regions"]] == [
+        ("sa-east-1", "AccessDeniedException")
+    ]
+
+
+def test_no_age_is_negative_where_the_clock_was_set_back() -> None:
+    told = status_of(snapshot(listing("us-east-1", model("a"))), at=NOW - timedelta(days=1), refresh_s=900)
+
+    assert (told.state, told.age_s, told.regions[0].age_s) == ("ready", 0, 0)
+
+
+@pytest.mark.parametrize("path", ["/livez", "/livez/", "/readyz", "/readyz/"])
+def test_nobody_needs_a_key_to_ask_for_health(make_app: MakeApp, path: str) -> None:
+    app = make_app(snapshot(listing("us-east-1", model("a"))))
+
+    assert client_of(app, key=None).get(path).status_code == 200
+    assert client_of(app, "wrong").head(path).status_code == 200

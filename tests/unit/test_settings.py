@@ -1,0 +1,215 @@
+"""The settings: each one's default, what it allows, and what a start with a bad one says."""
+
+import re
+import subprocess
+import sys
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from config import ConfigError, ServerSettings, Settings, child_environ, read_server_settings, read_settings
+from tests.support.servers import PROJECT, service_environ
+
+SETTINGS = {setting.metadata["name"]: setting for setting in fields(Settings)}
+
+# For every setting: values that are taken with what they mean, and values that are not.
+GOOD: dict[str, list[tuple[str, Any]]] = {
+    "AWS_BEDROCK_REGIONS": [
+        ("us-east-1", ("us-east-1",)),
+        (" us-east-1 , eu-west-1,us-east-1,, ", ("us-east-1", "eu-west-1")),
+        ("us-gov-west-1,cn-north-1,us-iso-east-1", ("us-gov-west-1", "cn-north-1", "us-iso-east-1")),
+        ("all", ("all",)),
+    ],
+    "ANTHROPIC_ROUTES_PREFIX": [("/a", "/a"), ("/a/b.c-d_e~f", "/a/b.c-d_e~f"), ("", ""), (" /a ", "/a")],
+    "OPENAI_ROUTES_PREFIX": [("/openai", "/openai"), ("", "")],
+    "API_KEYS": [("one", ("one",)), (" one , two ,,one", ("one", "two")), ("", ())],
+    "API_KEYS_FILE": [("/run/keys", "/run/keys"), ("", "")],
+    "API_KEYS_SSM_PARAMETER": [("/catalog/keys", "/catalog/keys"), ("", "")],
+    "API_KEYS_SECRET_ID": [("catalog/keys", "catalog/keys"), ("", "")],
+    "AUTH_DISABLED": [("true", True), ("1", True), (" Yes ", True), ("ON", True), ("false", False), ("0", False)],
+    "TRUSTED_PROXIES": [("10.0.0.0/8,unix,::1", ("10.0.0.0/8", "unix", "::1"))],
+    "CATALOG_SOURCE": [("demo", "demo"), (" AWS ", "aws")],
+    "CATALOG_DIR": [("/var/lib/catalog", Path("/var/lib/catalog"))],
+    "CATALOG_REFRESH_SECONDS": [("1", 1), ("86400", 86_400), (" 60 ", 60)],
+    "CATALOG_REFRESH_TIMEOUT_SECONDS": [("1", 1), ("3600", 3600)],
+    "CATALOG_MAX_STALE_SECONDS": [("1", 1), ("31536000", 31_536_000)],
+    "CATALOG_DEFAULT_LIMIT": [("1", 1), ("1000", 1000)],
+    "CATALOG_INCLUDE_PROVISIONED": [("true", True), ("off", False)],
+    "CATALOG_EXTENSIONS": [("no", False), ("on", True)],
+    "MCP_ENABLED": [("false", False)],
+    "LOG_FORMAT": [("json", "json")],
+    "LOG_LEVEL": [("info", "info")],
+    "ACCESS_LOG": [("off", False)],
+    "CORS_ALLOW_ORIGINS": [
+        ("https://App.example.com, http://localhost:3000,", ("https://app.example.com", "http://localhost:3000")),
+        ("capacitor://localhost", ("capacitor://localhost",)),
+        ("*", ("*",)),
+        ("", ()),
+    ],
+}
+BAD: dict[str, list[str]] = {
+    "AWS_BEDROCK_REGIONS": ["us east 1", "US-EAST-1", "us-east", "all,us-east-1", ",", "us-east-1;eu-west-1", "*"],
+    "ANTHROPIC_ROUTES_PREFIX": ["a", "/", "/a/", "//a", "/a//b", "/a b", "/a?b", "/%41", "/..", "/a/./b", "/livez/a"],
+    "OPENAI_ROUTES_PREFIX": ["openai", "/openai/", "/mcp", "/metrics/x", "/readyz", "/docs", "/openapi.json", "/é"],
+    "API_KEYS": [],
+    "API_KEYS_FILE": [],
+    "API_KEYS_SSM_PARAMETER": [],
+    "API_KEYS_SECRET_ID": [],
+    "AUTH_DISABLED": ["maybe", "2", "truee"],
+    "TRUSTED_PROXIES": ["proxy.example.org", "10.0.0.0/33", "10.0.0.1/8", "unix,all"],
+    "CATALOG_SOURCE": ["redis", "aws,demo"],
+    "CATALOG_DIR": [],
+    "CATALOG_REFRESH_SECONDS": ["0", "86401", "-5", "1.5", "1_000", "15m", "٣", "9" * 5000],
+    "CATALOG_REFRESH_TIMEOUT_SECONDS": ["0", "3601"],
+    "CATALOG_MAX_STALE_SECONDS": ["0", "31536001"],
+    "CATALOG_DEFAULT_LIMIT": ["0", "1001", "twenty"],
+    "CATALOG_INCLUDE_PROVISIONED": ["perhaps"],
+    "CATALOG_EXTENSIONS": ["null"],
+    "MCP_ENABLED": ["maybe"],
+    "LOG_FORMAT": ["xml"],
+    "LOG_LEVEL": ["loud"],
+    "ACCESS_LOG": ["file"],
+    "CORS_ALLOW_ORIGINS": ["app.example.com", "https://app.example.com/", "*,https://a.example", "https://*.a", "null"],
+}
+
+
+def read(**environ: str) -> Settings:
+    return read_settings(environ)
+
+
+def refusal(**environ: str) -> str:
+    with pytest.raises(ConfigError) as caught:
+        read_settings(environ)
+    return str(caught.value)
+
+
+def test_every_setting_is_tried_here_with_good_and_with_bad_values() -> None:
+    assert set(GOOD) == set(BAD) == set(SETTINGS), "add the new setting to GOOD and to BAD above"
+
+
+def test_every_setting_has_a_name_and_a_meaning_and_a_default_of_its_own_kind() -> None:
+    settings = Settings()
+    for name, setting in SETTINGS.items():
+        assert name.isupper() and setting.metadata["meaning"]
+        assert getattr(settings, setting.name) == setting.default
+
+
+@pytest.mark.parametrize(("name", "value", "meant"), [(name, *pair) for name, pairs in GOOD.items() for pair in pairs])
+def test_a_good_value_is_taken(name: str, value: str, meant: Any) -> None:
+    settings = read(**{"OPENAI_ROUTES_PREFIX": "/o", name: value})
+
+    assert getattr(settings, SETTINGS[name].name) == meant
+
+
+@pytest.mark.parametrize(("name", "value"), [(name, value) for name, values in BAD.items() for value in values])
+def test_a_bad_value_is_refused_with_its_name_its_value_and_what_is_allowed(name: str, value: str) -> None:
+    told = refusal(**{name: value})
+
+    assert told.startswith(f"{name}={value!r} is not allowed; allowed: ")
+    assert len(told) > len(f"{name}={value!r} is not allowed; allowed: ") + 5
+
+
+def test_without_any_variable_every_setting_has_its_default() -> None:
+    assert read_settings({}) == Settings()
+
+
+@pytest.mark.parametrize("name", [name for name in SETTINGS if not name.endswith("_PREFIX")])
+def test_an_empty_variable_is_one_that_is_not_set(name: str) -> None:
+    assert read(**{name: ""}) == read(**{name: "  "}) == Settings()
+
+
+def test_an_empty_prefix_is_a_prefix() -> None:
+    settings = read(ANTHROPIC_ROUTES_PREFIX="", OPENAI_ROUTES_PREFIX="/openai")
+
+    assert (settings.anthropic_prefix, settings.openai_prefix) == ("", "/openai")
+    assert settings.serves_anthropic
+
+
+def test_variables_of_others_are_none_of_our_business() -> None:
+    assert read(CATALOG_REFRESH="x", PATH="/bin", AWS_PROFILE="p") == Settings()
+
+
+def test_the_regions_are_the_sdks_own_where_none_are_named() -> None:
+    assert read(AWS_REGION="eu-west-1", AWS_DEFAULT_REGION="us-west-2").regions == ("eu-west-1",)
+    assert read(AWS_REGION="", AWS_DEFAULT_REGION="us-west-2").regions == ("us-west-2",)
+    assert read(AWS_BEDROCK_REGIONS=" ", AWS_REGION="eu-west-1").regions == ("eu-west-1",)
+    assert read(AWS_BEDROCK_REGIONS="sa-east-1", AWS_REGION="eu-west-1").regions == ("sa-east-1",)
+
+
+def test_a_bad_region_of_the_sdks_own_variable_is_refused_by_that_name() -> None:
+    assert refusal(AWS_REGION="nowhere").startswith("AWS_REGION='nowhere' is not allowed; allowed: ")
+
+
+def test_a_key_is_never_shown() -> None:
+    assert SETTINGS["API_KEYS"].metadata["secret"]
+
+    assert "hush" not in refusal(API_KEYS="hush", CATALOG_DEFAULT_LIMIT="0")
+
+
+@pytest.mark.parametrize(
+    ("anthropic", "openai"), [("/v1/models", ""), ("", "/v1/models"), ("/a", "/a/v1/models/b"), ("/a/v1/models", "/a")]
+)
+def test_prefixes_that_put_one_dialect_inside_the_other_are_refused(anthropic: str, openai: str) -> None:
+    told = refusal(ANTHROPIC_ROUTES_PREFIX=anthropic, OPENAI_ROUTES_PREFIX=openai)
+
+    assert repr(anthropic) in told and repr(openai) in told and "allowed: " in told
+
+
+@pytest.mark.parametrize(("anthropic", "openai"), [("", "/openai"), ("/v1", ""), ("/a", "/a/b"), ("/ab", "/a")])
+def test_prefixes_that_only_look_alike_serve_both_dialects(anthropic: str, openai: str) -> None:
+    assert read(ANTHROPIC_ROUTES_PREFIX=anthropic, OPENAI_ROUTES_PREFIX=openai).serves_anthropic
+
+
+@pytest.mark.parametrize("prefix", ["", "/api", "/anthropic"])
+def test_the_same_prefix_for_both_serves_the_openai_dialect_alone(prefix: str) -> None:
+    assert not read(ANTHROPIC_ROUTES_PREFIX=prefix, OPENAI_ROUTES_PREFIX=prefix).serves_anthropic
+
+
+def test_the_discovery_child_gets_the_sdks_variables_and_no_key() -> None:
+    settings = read(
+        API_KEYS="hush",
+        AWS_BEDROCK_REGIONS="us-east-1,eu-west-1",
+        CATALOG_SOURCE="demo",
+        CATALOG_REFRESH_TIMEOUT_SECONDS="7",
+    )
+    environ = {"API_KEYS": "hush", "API_KEYS_FILE": "/run/keys", "AWS_PROFILE": "p", "CATALOG_DEFAULT_LIMIT": "5"}
+
+    child = child_environ(settings, environ)
+
+    assert child["AWS_PROFILE"] == "p"
+    assert not {"API_KEYS", "API_KEYS_FILE"} & set(child)
+    told = read_settings(child)
+    assert (told.regions, told.source, told.refresh_timeout_s) == (settings.regions, "demo", 7)
+
+
+def test_gunicorns_settings_are_checked_like_all_others() -> None:
+    assert read_server_settings({}) == ServerSettings()
+    assert read_server_settings({"WEB_THREADS": "8", "WEB_CONCURRENCY": ""}) == ServerSettings(threads=8)
+    with pytest.raises(ConfigError, match=r"^WEB_CONCURRENCY='two' is not allowed; allowed: a whole number from 1 to"):
+        read_server_settings({"WEB_CONCURRENCY": "two"})
+
+
+@pytest.mark.parametrize("value", [":8000", "localhost:80", "[::1]:8000", "0.0.0.0:65535", "unix:/run/a.sock"])
+def test_an_address_that_can_be_bound_is_taken(value: str) -> None:
+    assert read_server_settings({"BIND": value}).bind == value
+
+
+@pytest.mark.parametrize(
+    "value", ["8000", "127.0.0.1", "127.0.0.1:99999", "127.0.0.1:0", "::1:8000", "unix:", "a b:80"]
+)
+def test_an_address_that_cannot_be_bound_is_refused(value: str) -> None:
+    with pytest.raises(ConfigError, match=rf"^BIND={re.escape(repr(value))} is not allowed; allowed: an address and"):
+        read_server_settings({"BIND": value})
+
+
+def test_gunicorn_does_not_start_with_a_bad_setting_and_names_it(tmp_path: Path) -> None:
+    environ = service_environ(tmp_path, WEB_THREADS="many")
+
+    command = [sys.executable, "-m", "gunicorn", "-c", "gunicorn.conf.py", "wsgi:app"]
+    ended = subprocess.run(command, cwd=PROJECT, env=environ, capture_output=True, text=True, timeout=60, check=False)
+
+    assert ended.returncode != 0
+    assert "Not started: WEB_THREADS='many' is not allowed; allowed: a whole number from 1 to 1024" in ended.stderr
+    assert "Traceback" not in ended.stderr
