@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import click
-from flask import Flask, current_app
+from flask import Flask
 from flask.cli import AppGroup
 from rich.console import Console
 from rich.table import Table
@@ -17,15 +17,18 @@ from app.api.status_schemas import CatalogReportSchema
 from app.catalog.lookup import find_model
 from app.catalog.records import ACTIVE, CatalogModel, CatalogSnapshot
 from app.catalog.status import status_of
+from app.catalog.view import CatalogView, Scope
 from app.discovery.parent import Visit
-from app.refresh.refresher import OtherSettings, Refresh, Refresher, utc_now
+from app.refresh.refresher import OtherSettings, Refresh
 from app.refresh.store import LeaseTaken
-from config import Settings
+from app.services import current_services
 
 NOTHING_PUBLISHED = 1
 SOME_FAILED = 3
 
 PIPE_WIDTH = 400
+# Operators see what no dialect lists, too.
+EVERYTHING = Scope(name="operator", include_provisioned=True)
 
 DIRECTIONS = {
     "northeast": "ne",
@@ -54,7 +57,7 @@ def refresh(as_json: bool, force: bool) -> None:
 
     Exits with 0 if every region answered, 3 if some did not, 1 if nothing was published.
     """
-    refresher: Refresher = current_app.extensions["refresher"]
+    refresher = current_services().refresher
     progress = Console(stderr=True)
     answered: list[str] = []
     with progress.status("Asking the regions") as spinner:
@@ -117,7 +120,7 @@ def show(model_id: str | None, regions: tuple[str, ...], as_json: bool) -> None:
         raise click.BadParameter(f"not in this catalog: {', '.join(sorted(unknown))}", param_hint="--region")
     models: Sequence[CatalogModel] = snapshot.models
     if model_id is not None:
-        found = find_model(snapshot, model_id)
+        found = find_model(CatalogView(snapshot, EVERYTHING), model_id)
         if found is None:
             raise click.ClickException(f"no model, inference profile or ARN {model_id!r} is in the catalog")
         models = [found]
@@ -147,14 +150,15 @@ def _out() -> Console:
 
 
 def _stored() -> CatalogSnapshot | None:
-    current_app.extensions["refresher"].follow()
-    snapshot: CatalogSnapshot | None = current_app.extensions["catalog"].latest
-    return snapshot
+    services = current_services()
+    services.refresher.follow()
+    return services.catalog.latest
 
 
 def _print_status(snapshot: CatalogSnapshot | None, *, as_json: bool) -> None:
-    settings: Settings = current_app.extensions["settings"]
-    told: dict[str, Any] = CatalogReportSchema().dump(status_of(snapshot, at=utc_now(), refresh_s=settings.refresh_s))
+    services = current_services()
+    status = status_of(snapshot, at=services.clock(), refresh_s=services.settings.refresh_s)
+    told: dict[str, Any] = CatalogReportSchema().dump(status)
     if as_json:
         click.echo(json.dumps(told, indent=2))
         return

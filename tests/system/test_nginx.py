@@ -19,7 +19,7 @@ import httpx2 as httpx
 import openai
 import pytest
 
-from app.web.request_ids import FROM_PROXY
+from app.telemetry.request_ids import REQUEST_ID
 from tests.support.builders import KEY
 from tests.support.nginx_server import NGINX, SHIPPED, Nginx, running_nginx
 from tests.support.servers import Service, asking_without_pause, eventually, running_service
@@ -147,7 +147,7 @@ def test_an_answer_the_log_and_the_application_have_one_request_id(nginx: Nginx,
     answer = nginx.get("/livez")
 
     assert request_id_of(answer) == app.asked[-1].header("x-request-id")
-    assert FROM_PROXY.fullmatch(request_id_of(answer))
+    assert REQUEST_ID.fullmatch(request_id_of(answer))
     assert nginx.logged(request_id_of(answer))["path"] == "/livez"
 
 

@@ -20,6 +20,7 @@ from app.discovery.parent import Visit, Visits
 from app.refresh import refresher as refresh
 from app.refresh.refresher import Refresher
 from app.refresh.store import FileStore, LeaseTaken
+from app.services import services_of
 from app.telemetry.metrics import REGISTRY
 from config import Settings
 from tests.conftest import MakeApp, client_of
@@ -518,7 +519,7 @@ def test_what_another_worker_told_of_is_known_to_a_worker_that_has_not_followed_
     app = make_app(snapshot(listing(EAST, model("a"))))
     newer = [listing(EAST, model("a")), listing("eu-west-1", model("b", start_of_life_at=day(9), provider="Other"))]
     FileStore(tmp_path / "catalog").save(encode_state(snapshot(*newer).state))
-    app.extensions["refresher"]._settings = replace(app.extensions["settings"], regions=(EAST, "eu-west-1"))
+    services_of(app).refresher._settings = replace(services_of(app).settings, regions=(EAST, "eu-west-1"))
 
     body = client_of(app).get(question).get_json()
 
@@ -531,7 +532,7 @@ def test_a_question_for_something_unknown_leaves_the_refresher_free(make_app: Ma
     asking = threading.Thread(target=client_of(app).get, args=("/v1/models/unknown",))
     asking.start()
     asking.join()
-    publishing = app.extensions["refresher"]._publishing
+    publishing = services_of(app).refresher._publishing
 
     assert publishing.acquire(timeout=1)
     publishing.release()
@@ -542,7 +543,7 @@ def test_a_question_for_something_unknown_does_not_wait_for_a_disk_that_hangs(ma
     saving, done = threading.Event(), threading.Event()
 
     def save() -> None:
-        with app.extensions["refresher"]._publishing:
+        with services_of(app).refresher._publishing:
             saving.set()
             done.wait(30)
 
