@@ -1,8 +1,8 @@
 """Reads the keys that AWS keeps, in a child process of its own: serving workers import no boto3.
 
 `python -m app.auth.aws_child` reads its settings from the environment and writes one JSON line a source:
-`{"source", "document"}`, or `{"source", "code", "detail"}` where it could not be read. With `--end-with-parent` it ends
-with its standard input.
+`{"source", "document"}`, or `{"source", "code", "detail"}` where it could not be read. With `--exit-with-parent` it
+ends with its standard input.
 """
 
 import json
@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 from app.auth.key_sources import PARAMETER, SECRET, aws_sources_of
-from app.server.child_process import end_with_parent
+from app.server.child_process import exit_with_parent
 from app.telemetry.redaction import redacted
 from config import ALL_REGIONS, Settings, read_settings
 
@@ -61,12 +61,12 @@ def read_source(source: str, name: str, clients: Callable[[str, str], Any]) -> d
 def client_maker(settings: Settings) -> Callable[[str, str], Any]:
     """Makes clients, by service and by the name or ARN that they read.
 
-    An ARN names its region; else it is the SDK's own, else the first of Bedrock's.
+    An ARN names its region; else it is the SDK's default, else the first of Bedrock's.
     """
     import boto3
     from botocore.config import Config
 
-    session = boto3.Session()
+    session = boto3.Session(region_name=settings.aws_region or None)
     config = Config(
         connect_timeout=CONNECT_TIMEOUT_S,
         read_timeout=READ_TIMEOUT_S,
@@ -76,14 +76,14 @@ def client_maker(settings: Settings) -> Callable[[str, str], Any]:
 
     def make(service: str, name: str) -> Any:
         of_arn = name.split(":")[3] if name.startswith("arn:") and name.count(":") >= 5 else None
-        region = of_arn or session.region_name or bedrock or "us-east-1"
+        region = of_arn or settings.aws_region or bedrock or "us-east-1"
         return session.client(service, region_name=region, config=config)  # type: ignore[call-overload]
 
     return make
 
 
 def main() -> None:
-    end_with_parent()
+    exit_with_parent()
     settings = read_settings(os.environ)
     clients = client_maker(settings)
     for source, name in aws_sources_of(settings).items():

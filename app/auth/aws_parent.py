@@ -8,10 +8,10 @@ from collections.abc import Callable
 from app.auth.key_format import InvalidKeySource
 from app.auth.key_sources import aws_sources_of
 from app.catalog.reading import Malformed, Reader, parsed
-from app.server.child_process import END_WITH_PARENT, ChildFault, run_child
+from app.server.child_process import EXIT_WITH_PARENT, ChildProcessFailed, run_child
 from config import Settings, child_environ
 
-COMMAND = (sys.executable, "-m", "app.auth.aws_child", END_WITH_PARENT)
+COMMAND = (sys.executable, "-m", "app.auth.aws_child", EXIT_WITH_PARENT)
 CHILD = "the child that reads keys"
 # A worker serves no request before its first reading, and nginx waits 10 s for a response.
 TIMEOUT_S = 8.0
@@ -34,13 +34,13 @@ def read_aws_sources(
     def feed(data: bytes) -> None:
         written.extend(data)
         if len(written) > MAX_OUTPUT_BYTES:
-            raise ChildFault(f"{CHILD} wrote over {MAX_OUTPUT_BYTES >> 20} MiB")
+            raise ChildProcessFailed(f"{CHILD} wrote over {MAX_OUTPUT_BYTES >> 20} MiB")
 
     fault = NO_RESULT
     environ = child_environ(settings, os.environ) | sources
     try:
         run_child(CHILD, command, environ, feed, deadline=time.monotonic() + TIMEOUT_S, stopping=stopping)
-    except ChildFault as error:
+    except ChildProcessFailed as error:
         fault = str(error)
     read: dict[str, str | InvalidKeySource] = {}
     for line in bytes(written).splitlines():

@@ -1,238 +1,290 @@
 """Records to JSON and back: the lines of the discovery child, and the stored catalog.
 
 What is read is checked like any input. Rows that are equal become one object, in the stored form and in memory: most
-models say the same in every region.
+models are the same in every region.
 """
 
 import json
 from collections.abc import Callable
+from dataclasses import fields
 from datetime import datetime
 from typing import Any, TypeVar
 
 from app.catalog.reading import Reader, parsed
 from app.catalog.records import (
+    BASE_PARTS,
+    MODELS,
+    PROFILES,
     CatalogState,
-    Departed,
     FoundationModel,
     InferenceProfile,
-    RegionFailure,
-    RegionListing,
+    PartFailure,
+    PartListing,
+    PartResult,
+    RemovedModel,
+    Row,
 )
 
-Row = FoundationModel | InferenceProfile
+# The form that `encode_state` writes. A new one is needed only where an older reader would read something wrong:
+# optional keys are none.
+FORMAT = 2
+
 RowT = TypeVar("RowT", FoundationModel, InferenceProfile)
 # Rows already read, so that an equal one is not kept twice.
-Known = dict[Row, Row]
+KnownRows = dict[Row, Row]
+
+MODEL_READERS = tuple((it.name, it.metadata["read"]) for it in fields(FoundationModel))
+PROFILE_READERS = tuple((it.name, it.metadata["read"]) for it in fields(InferenceProfile))
 
 
-def encode_visit(visit: RegionListing | RegionFailure) -> bytes:
+def encode_result(result: PartResult) -> bytes:
     """One line, with its end: `{"listing": ...}` or `{"failure": ...}`."""
-    if isinstance(visit, RegionFailure):
-        return _line({"failure": _failure(visit)})
-    return _line({"listing": _listing(visit, _model, _profile)})
+    if isinstance(result, PartFailure):
+        return _line({"failure": _plain_failure(result)})
+    return _line({"listing": _plain_listing(result, _plain_row)})
 
 
-def decode_visit(line: bytes, known: Known) -> RegionListing | RegionFailure:
+def decode_result(line: bytes, known: KnownRows) -> PartResult:
     """
     Raises:
-        Malformed: the line is none that `encode_visit` writes.
+        Malformed: the line is none that `encode_result` writes.
     """
-    said = Reader(parsed(line))
-    if said.get("failure").value is not None:
-        return _read_failure(said.get("failure"))
-    return _read_listing(
-        said.get("listing"),
-        lambda row: _shared(_read_model(row), known),
-        lambda row: _shared(_read_profile(row), known),
-    )
+    value = Reader(parsed(line))
+    if value.get("failure").value is not None:
+        return _read_failure(value.get("failure"))
+    listing = value.get("listing")
+    read = _row_reader(listing.get("part").string())
+
+    def shared(row: Reader) -> Row:
+        new = read(row)
+        return known.setdefault(new, new)
+
+    return _read_listing(listing, shared)
 
 
 def encode_state(state: CatalogState) -> bytes:
     """The stored form; listings name their rows by place in two tables."""
-    models: dict[FoundationModel, int] = {}
-    profiles: dict[InferenceProfile, int] = {}
-    listings = [
-        _listing(
-            listing,
-            lambda row: models.setdefault(row, len(models)),
-            lambda row: profiles.setdefault(row, len(profiles)),
-        )
-        for listing in state.listings
-    ]
+    models: dict[Row, int] = {}
+    profiles: dict[Row, int] = {}
+
+    def place_in(listing: PartListing) -> Callable[[Row], int]:
+        table = models if listing.part == MODELS else profiles
+        return lambda row: table.setdefault(row, len(table))
+
+    listings = [_plain_listing(listing, place_in(listing)) for listing in state.listings]
     return _line(
         {
             "source": state.source,
             "attempted_at": _instant(state.attempted_at),
-            "asked_for": state.asked_for,
+            "configured_regions": state.configured_regions,
+            "regions": state.regions,
+            "parts": state.parts,
             "refreshed_at": _instant(state.refreshed_at),
             "changed_at": _instant(state.changed_at),
-            "models": [_model(row) for row in models],
-            "profiles": [_profile(row) for row in profiles],
+            "retries": state.retries,
+            "retried_at": _instant(state.retried_at),
+            "models": [_plain_row(row) for row in models],
+            "profiles": [_plain_row(row) for row in profiles],
             "listings": listings,
-            "failures": [_failure(failure) for failure in state.failures],
-            "departed": [
-                {"id": gone.id, "created_at": _instant(gone.created_at), "left_at": _instant(gone.left_at)}
-                for gone in state.departed
+            "failures": [_plain_failure(failure) for failure in state.failures],
+            "removed": [
+                {"id": gone.id, "created_at": _instant(gone.created_at), "removed_at": _instant(gone.removed_at)}
+                for gone in state.removed
             ],
         }
     )
 
 
-def decode_state(data: bytes) -> CatalogState:
+def decode_state(data: bytes, format: int = FORMAT) -> CatalogState:
     """
+    Args:
+        format: the number that stands beside the bytes; 1 is what 0.1 wrote.
+
     Raises:
-        Malformed: the bytes are none that `encode_state` writes.
+        Malformed: the bytes are none of that format.
     """
-    said = Reader(parsed(data))
-    _once(said.get("listings"), "region")
-    _once(said.get("failures"), "region")
-    models = [_read_model(row) for row in said.get("models").each()]
-    profiles = [_read_profile(row) for row in said.get("profiles").each()]
+    return _decode_format_1(Reader(parsed(data))) if format == 1 else _decode(Reader(parsed(data)))
+
+
+def _decode(value: Reader) -> CatalogState:
+    _check_distinct(value.get("listings"), "region", "part")
+    _check_distinct(value.get("failures"), "region", "part")
+    models = [_read_model(row) for row in value.get("models").each()]
+    profiles = [_read_profile(row) for row in value.get("profiles").each()]
+
+    def row_at(listing: Reader) -> Callable[[Reader], Row]:
+        table: list[Any] = models if listing.get("part").string() == MODELS else profiles
+        return lambda place: _at(table, place)
+
     return CatalogState(
-        source=said.get("source").string(),
-        attempted_at=said.get("attempted_at").instant(),
-        asked_for=said.get("asked_for").strings(),
-        refreshed_at=said.get("refreshed_at").maybe(Reader.instant),
-        changed_at=said.get("changed_at").maybe(Reader.instant),
-        listings=tuple(
-            _read_listing(item, lambda row: _at(models, row), lambda row: _at(profiles, row))
-            for item in said.get("listings").each()
-        ),
-        failures=tuple(_read_failure(item) for item in said.get("failures").each()),
-        departed=tuple(
-            Departed(
+        source=value.get("source").string(),
+        attempted_at=value.get("attempted_at").instant(),
+        configured_regions=value.get("configured_regions").strings(),
+        regions=value.get("regions").strings(),
+        parts=value.get("parts").strings() or BASE_PARTS,
+        refreshed_at=value.get("refreshed_at").maybe(Reader.instant),
+        changed_at=value.get("changed_at").maybe(Reader.instant),
+        retries=value.get("retries").maybe(Reader.count) or 0,
+        retried_at=value.get("retried_at").maybe(Reader.instant),
+        listings=tuple(_read_listing(item, row_at(item)) for item in value.get("listings").each()),
+        failures=tuple(_read_failure(item) for item in value.get("failures").each()),
+        removed=tuple(
+            RemovedModel(
                 id=item.get("id").string(),
                 created_at=item.get("created_at").instant(),
-                left_at=item.get("left_at").instant(),
+                removed_at=item.get("removed_at").instant(),
             )
-            for item in said.get("departed").each()
+            for item in value.get("removed").each()
+        ),
+    )
+
+
+def _decode_format_1(value: Reader) -> CatalogState:
+    """What 0.1 stored: one listing a region, whose profiles name models without destinations."""
+    _check_distinct(value.get("listings"), "region")
+    models = [_read_model(row) for row in value.get("models").each()]
+    profiles = [
+        InferenceProfile(
+            id=row.get("id").string(),
+            status=row.get("status").maybe(Reader.string),
+            models=tuple((model_id, ()) for model_id in row.get("model_ids").strings()),
+        )
+        for row in value.get("profiles").each()
+    ]
+    listings: list[PartListing] = []
+    for item in value.get("listings").each():
+        region, listed_at = item.get("region").string(), item.get("listed_at").instant()
+        duration_ms = item.get("took_ms").count()
+        tables: tuple[tuple[str, list[Any]], ...] = ((MODELS, models), (PROFILES, profiles))
+        for part, table in tables:
+            rows = tuple(_at(table, place) for place in item.get(part).each())
+            listings.append(
+                PartListing(region=region, part=part, listed_at=listed_at, rows=rows, duration_ms=duration_ms)
+            )
+    failures = [
+        PartFailure(
+            region=item.get("region").string(),
+            part=part,
+            failed_at=item.get("failed_at").instant(),
+            code=item.get("code").string(),
+            detail=item.get("detail").maybe(Reader.string) or "",
+            duration_ms=item.get("took_ms").count(),
+        )
+        for item in value.get("failures").each()
+        for part in BASE_PARTS
+    ]
+    return CatalogState(
+        source=value.get("source").string(),
+        attempted_at=value.get("attempted_at").instant(),
+        configured_regions=value.get("asked_for").strings(),
+        regions=tuple(dict.fromkeys([it.region for it in listings] + [it.region for it in failures])),
+        refreshed_at=value.get("refreshed_at").maybe(Reader.instant),
+        changed_at=value.get("changed_at").maybe(Reader.instant),
+        listings=tuple(listings),
+        failures=tuple(failures),
+        removed=tuple(
+            RemovedModel(
+                id=item.get("id").string(),
+                created_at=item.get("created_at").instant(),
+                removed_at=item.get("left_at").instant(),
+            )
+            for item in value.get("departed").each()
         ),
     )
 
 
 def _line(value: object) -> bytes:
-    return json.dumps(value, separators=(",", ":")).encode("ascii") + b"\n"
+    return json.dumps(value, separators=(",", ":"), default=_instant).encode("ascii") + b"\n"
 
 
 def _instant(at: datetime | None) -> str | None:
     return None if at is None else at.isoformat()
 
 
-def _model(row: FoundationModel) -> dict[str, Any]:
-    return {
-        "id": row.id,
-        "name": row.name,
-        "provider": row.provider,
-        "input_modalities": row.input_modalities,
-        "output_modalities": row.output_modalities,
-        "response_streaming": row.response_streaming,
-        "inference_types": row.inference_types,
-        "lifecycle_status": row.lifecycle_status,
-        "start_of_life_at": _instant(row.start_of_life_at),
-        "legacy_at": _instant(row.legacy_at),
-        "extended_access_at": _instant(row.extended_access_at),
-        "end_of_life_at": _instant(row.end_of_life_at),
-    }
+def _plain_row(row: Row) -> dict[str, Any]:
+    """The fields that are there, by name; `_line` writes the dates."""
+    names = MODEL_READERS if isinstance(row, FoundationModel) else PROFILE_READERS
+    return {name: value for name, _ in names if (value := getattr(row, name)) is not None}
 
 
-def _read_model(said: Reader) -> FoundationModel:
-    return FoundationModel(
-        id=said.get("id").string(),
-        name=said.get("name").maybe(Reader.string),
-        provider=said.get("provider").maybe(Reader.string),
-        input_modalities=said.get("input_modalities").maybe(Reader.strings),
-        output_modalities=said.get("output_modalities").maybe(Reader.strings),
-        response_streaming=said.get("response_streaming").maybe(Reader.boolean),
-        inference_types=said.get("inference_types").maybe(Reader.strings),
-        lifecycle_status=said.get("lifecycle_status").maybe(Reader.string),
-        start_of_life_at=said.get("start_of_life_at").maybe(Reader.instant),
-        legacy_at=said.get("legacy_at").maybe(Reader.instant),
-        extended_access_at=said.get("extended_access_at").maybe(Reader.instant),
-        end_of_life_at=said.get("end_of_life_at").maybe(Reader.instant),
-    )
+def _row_reader(part: str) -> Callable[[Reader], Row]:
+    return _read_model if part == MODELS else _read_profile
 
 
-def _profile(row: InferenceProfile) -> dict[str, Any]:
-    return {"id": row.id, "status": row.status, "model_ids": row.model_ids}
+def _read_model(row: Reader) -> FoundationModel:
+    return FoundationModel(**_read_fields(row, MODEL_READERS))
 
 
-def _read_profile(said: Reader) -> InferenceProfile:
-    return InferenceProfile(
-        id=said.get("id").string(),
-        status=said.get("status").maybe(Reader.string),
-        model_ids=said.get("model_ids").strings(),
-    )
+def _read_profile(row: Reader) -> InferenceProfile:
+    return InferenceProfile(**_read_fields(row, PROFILE_READERS))
 
 
-def _listing(
-    listing: RegionListing,
-    model: Callable[[FoundationModel], Any],
-    profile: Callable[[InferenceProfile], Any],
-) -> dict[str, Any]:
+def _read_fields(row: Reader, readers: tuple[tuple[str, Callable[[Reader], Any]], ...]) -> dict[str, Any]:
+    row.get("id").string()
+    return {name: read(row.get(name)) for name, read in readers if row.value.get(name) is not None}
+
+
+def _plain_listing(listing: PartListing, row: Callable[[Row], Any]) -> dict[str, Any]:
     return {
         "region": listing.region,
+        "part": listing.part,
         "listed_at": _instant(listing.listed_at),
-        "took_ms": listing.took_ms,
+        "duration_ms": listing.duration_ms,
         "skipped_rows": listing.skipped_rows,
-        "skipped_ids": listing.skipped_ids,
-        "completed_rows": listing.completed_rows,
-        "models": [model(row) for row in listing.models],
-        "profiles": [profile(row) for row in listing.profiles],
+        "unread_fields": listing.unread_fields,
+        "backfilled_rows": listing.backfilled_rows,
+        "rows": [row(it) for it in listing.rows],
     }
 
 
-def _read_listing(
-    said: Reader,
-    model: Callable[[Reader], FoundationModel],
-    profile: Callable[[Reader], InferenceProfile],
-) -> RegionListing:
-    return RegionListing(
-        region=said.get("region").string(),
-        listed_at=said.get("listed_at").instant(),
-        took_ms=said.get("took_ms").count(),
-        skipped_rows=said.get("skipped_rows").count(),
-        skipped_ids=said.get("skipped_ids").strings(),
-        completed_rows=said.get("completed_rows").maybe(Reader.count) or 0,
-        models=tuple(model(row) for row in said.get("models").each()),
-        profiles=tuple(profile(row) for row in said.get("profiles").each()),
+def _read_listing(value: Reader, row: Callable[[Reader], Row]) -> PartListing:
+    return PartListing(
+        region=value.get("region").string(),
+        part=value.get("part").string(),
+        listed_at=value.get("listed_at").instant(),
+        duration_ms=value.get("duration_ms").count(),
+        skipped_rows=value.get("skipped_rows").count(),
+        unread_fields=value.get("unread_fields").count(),
+        backfilled_rows=value.get("backfilled_rows").count(),
+        rows=tuple(row(it) for it in value.get("rows").each()),
     )
 
 
-def _failure(failure: RegionFailure) -> dict[str, Any]:
+def _plain_failure(failure: PartFailure) -> dict[str, Any]:
     return {
         "region": failure.region,
+        "part": failure.part,
         "failed_at": _instant(failure.failed_at),
         "code": failure.code,
+        "action": failure.action or None,
         "detail": failure.detail or None,
-        "took_ms": failure.took_ms,
+        "duration_ms": failure.duration_ms,
     }
 
 
-def _read_failure(said: Reader) -> RegionFailure:
-    return RegionFailure(
-        region=said.get("region").string(),
-        failed_at=said.get("failed_at").instant(),
-        code=said.get("code").string(),
-        detail=said.get("detail").maybe(Reader.string) or "",
-        took_ms=said.get("took_ms").count(),
+def _read_failure(value: Reader) -> PartFailure:
+    return PartFailure(
+        region=value.get("region").string(),
+        part=value.get("part").string(),
+        failed_at=value.get("failed_at").instant(),
+        code=value.get("code").string(),
+        action=value.get("action").maybe(Reader.string) or "",
+        detail=value.get("detail").maybe(Reader.string) or "",
+        duration_ms=value.get("duration_ms").count(),
     )
 
 
-def _once(said: Reader, key: str) -> None:
-    seen: set[str] = set()
-    for item in said.each():
-        value = item.get(key)
-        if value.string() in seen:
-            value.fail("a value that no other item has")
-        seen.add(value.string())
+def _check_distinct(items: Reader, *keys: str) -> None:
+    seen: set[tuple[str, ...]] = set()
+    for item in items.each():
+        values = tuple(item.get(key).string() for key in keys)
+        if values in seen:
+            item.get(keys[-1]).fail("a value that no other item has")
+        seen.add(values)
 
 
-def _shared(row: RowT, known: Known) -> RowT:
-    return known.setdefault(row, row)  # type: ignore[return-value]
-
-
-def _at(rows: list[RowT], said: Reader) -> RowT:
-    place = said.count()
-    if place >= len(rows):
-        said.fail(f"a place in a table of {len(rows)}")
-    return rows[place]
+def _at(rows: list[RowT], place: Reader) -> RowT:
+    number = place.count()
+    if number >= len(rows):
+        place.fail(f"a place in a table of {len(rows)}")
+    return rows[number]

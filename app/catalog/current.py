@@ -1,11 +1,12 @@
 """The holder of the current snapshot: the only thing in the catalog that changes."""
 
-from app.catalog.records import CatalogSnapshot
-from app.catalog.view import CatalogView, Scope
+from app.catalog.scope import Scope
+from app.catalog.snapshot import CatalogSnapshot
+from app.catalog.view import CatalogView
 
 
 class CatalogUnavailable(LookupError):
-    """No region has answered yet, and nothing was stored."""
+    """There is nothing to serve yet: no region has listed a model, and nothing was stored."""
 
 
 class Catalog:
@@ -27,10 +28,10 @@ class Catalog:
         """The snapshot to serve.
 
         Raises:
-            CatalogUnavailable: there is none, or no region has ever answered.
+            CatalogUnavailable: there is none, or it has no model.
         """
         snapshot = self._snapshot
-        if snapshot is None or not snapshot.state.listings:
+        if snapshot is None or not snapshot.models:
             raise CatalogUnavailable
         return snapshot
 

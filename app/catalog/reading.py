@@ -74,19 +74,29 @@ class Reader:
             self.fail("a whole number from 0")
         return int(self.value)
 
+    def pair(self) -> "tuple[Reader, Reader]":
+        """The two items of a list of two."""
+        items = list(self.each())
+        if len(items) != 2:
+            self.fail("a list of two")
+        return items[0], items[1]
+
     def instant(self) -> datetime:
-        """A moment in UTC, from RFC 3339 text, seconds since the epoch, or an SDK's datetime."""
+        """A moment in UTC, from RFC 3339 text, seconds since the epoch, or an SDK's datetime.
+
+        Without an offset it is UTC; a day alone is its midnight.
+        """
         value = self.value
         try:
             if isinstance(value, str):
                 value = datetime.fromisoformat(value)
             elif isinstance(value, int | float) and not isinstance(value, bool):
                 value = datetime.fromtimestamp(value, UTC)
-            if isinstance(value, datetime) and value.tzinfo is not None:
-                return value.astimezone(UTC)
+            if isinstance(value, datetime):
+                return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
         except (ValueError, OverflowError, OSError):
             pass
-        self.fail("a date and time with its offset")
+        self.fail("a date and time")
 
     def maybe(self, read: "Callable[[Reader], T]") -> T | None:
         """What `read` makes of the value, None where it is missing or null."""

@@ -1,165 +1,164 @@
-"""What a region said, and what the catalog makes of it. AWS's open words stay strings."""
+"""What each part of a region listed, and what is kept of it between refreshes. AWS's open words stay strings."""
 
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime
+from typing import Any
+
+from app.catalog.reading import Reader
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 TEXT = "TEXT"
 ON_DEMAND = "ON_DEMAND"
 INFERENCE_PROFILE = "INFERENCE_PROFILE"
+# The destination of a model ARN without a region.
+GLOBAL = "global"
 
-ACTIVE = "active"
-DEPRECATED = "deprecated"
-RETIRED = "retired"
-LIFECYCLES = (ACTIVE, DEPRECATED, RETIRED)
+# Parts: the kinds of listing that a region is asked for.
+MODELS = "models"
+PROFILES = "profiles"
+APPLICATION_PROFILES = "application_profiles"
+BASE_PARTS = (MODELS, PROFILES)
+
+
+def _optional(aws: str, read: Callable[[Reader], Any]) -> Any:
+    """A field that AWS may leave out: its path in AWS's row, and how its value is read."""
+    return field(default=None, metadata={"aws": aws, "read": read})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FoundationModel:
     """One row of a region's ListFoundationModels; only the id is certain to be there.
 
-    Source: Bedrock FoundationModelSummary and FoundationModelLifecycle. None is where AWS says nothing, which is not
-    the same as an empty list; the four dates are startOfLifeTime, legacyTime, publicExtendedAccessTime and
-    endOfLifeTime.
+    The one table of a row's fields: rows are read from AWS, stored, read back and filled in by it. None is where AWS
+    leaves a field out, which is not the same as an empty list.
+
+    Source: Bedrock FoundationModelSummary and FoundationModelLifecycle.
     """
 
-    id: str
-    name: str | None = None
-    provider: str | None = None
-    input_modalities: tuple[str, ...] | None = None
-    output_modalities: tuple[str, ...] | None = None
-    response_streaming: bool | None = None
-    inference_types: tuple[str, ...] | None = None
-    lifecycle_status: str | None = None
-    start_of_life_at: datetime | None = None
-    legacy_at: datetime | None = None
-    extended_access_at: datetime | None = None
-    end_of_life_at: datetime | None = None
+    id: str = field(metadata={"aws": "modelId", "read": Reader.string})
+    name: str | None = _optional("modelName", Reader.string)
+    provider: str | None = _optional("providerName", Reader.string)
+    input_modalities: tuple[str, ...] | None = _optional("inputModalities", Reader.strings)
+    output_modalities: tuple[str, ...] | None = _optional("outputModalities", Reader.strings)
+    response_streaming: bool | None = _optional("responseStreamingSupported", Reader.boolean)
+    inference_types: tuple[str, ...] | None = _optional("inferenceTypesSupported", Reader.strings)
+    lifecycle_status: str | None = _optional("modelLifecycle.status", Reader.string)
+    start_of_life_at: datetime | None = _optional("modelLifecycle.startOfLifeTime", Reader.instant)
+    legacy_at: datetime | None = _optional("modelLifecycle.legacyTime", Reader.instant)
+    extended_access_at: datetime | None = _optional("modelLifecycle.publicExtendedAccessTime", Reader.instant)
+    end_of_life_at: datetime | None = _optional("modelLifecycle.endOfLifeTime", Reader.instant)
+
+
+# A model that a profile routes to, and the regions where it is processed, sorted; GLOBAL for an ARN without a region.
+ProfileModel = tuple[str, tuple[str, ...]]
+
+
+def read_profile_models(value: Reader) -> tuple[ProfileModel, ...]:
+    """The stored form of `InferenceProfile.models`: `[[model id, [destination, ...]], ...]`."""
+    pairs = []
+    for pair in value.each():
+        model_id, destinations = pair.pair()
+        pairs.append((model_id.string(), destinations.strings()))
+    return tuple(pairs)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InferenceProfile:
-    """One row of a region's ListInferenceProfiles, without its ARN: that holds an account id.
+    """One row of a region's ListInferenceProfiles, without account ids: a system-defined profile has no ARN here.
 
-    Source: Bedrock InferenceProfileSummary. `model_ids` are the models that the profile routes to, once each.
+    `id` is what a client sends: the profile's id, or an application profile's ARN. `models` are the models that it
+    routes to, once each, with their destinations as this source region names them.
+
+    Source: Bedrock InferenceProfileSummary.
     """
 
-    id: str
-    status: str | None = None
-    model_ids: tuple[str, ...] = ()
+    id: str = field(metadata={"aws": "inferenceProfileId", "read": Reader.string})
+    name: str | None = _optional("inferenceProfileName", Reader.string)
+    type: str | None = _optional("type", Reader.string)
+    status: str | None = _optional("status", Reader.string)
+    models: tuple[ProfileModel, ...] = field(default=(), metadata={"read": read_profile_models})
+
+
+Row = FoundationModel | InferenceProfile
+
+# The fields of a row that one statement of AWS's makes: a date may really be taken back (a retirement put off).
+LIFECYCLE_FIELDS = tuple(it.name for it in fields(FoundationModel) if it.metadata["aws"].startswith("modelLifecycle."))
+OPTIONAL_FIELDS = tuple(
+    it.name for it in fields(FoundationModel) if it.name != "id" and it.name not in LIFECYCLE_FIELDS
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RegionListing:
-    """All that one visit to a region brought.
+class PartListing:
+    """The rows of one part of one region: `FoundationModel`s of the part `models`, else `InferenceProfile`s.
 
-    `skipped_rows` counts the rows that were malformed and left out, `skipped_ids` are the ids of those that had a
-    readable one, `completed_rows` counts those that left out what they had said before, which then stands; `took_ms`
-    is the visit's duration.
+    `skipped_rows` counts the rows without a readable id, which are left out; `unread_fields` the optional values that
+    could not be read and count as left out; `backfilled_rows` the rows that left out what they had before, which then
+    stands; `duration_ms` is the length of the visit.
     """
 
     region: str
+    part: str
     listed_at: datetime
-    models: tuple[FoundationModel, ...]
-    profiles: tuple[InferenceProfile, ...] = ()
+    rows: tuple[Row, ...]
     skipped_rows: int = 0
-    skipped_ids: tuple[str, ...] = ()
-    completed_rows: int = 0
-    took_ms: int = 0
+    unread_fields: int = 0
+    backfilled_rows: int = 0
+    duration_ms: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RegionFailure:
-    """A region that could not be listed; its last good listing stays.
+class PartFailure:
+    """A part that could not be listed; its last good listing stays.
 
-    `code` is AWS's error code, botocore's exception name, or one of ours (`Timeout`, `EmptyListing`,
-    `DiscoveryFailed`, `UnknownRegion` in the demo); `detail` is for the operator alone and holds no account id.
+    `code` is AWS's error code, botocore's exception name, or one of ours (`Timeout`, `EmptyListing`, `Malformed`,
+    `DiscoveryFailed`, `UnknownRegion` in the demo); `action` the IAM action that is missing, "" where permission is
+    not the reason; `detail` is for the operator alone and holds no account id.
     """
 
     region: str
+    part: str
     failed_at: datetime
     code: str
+    action: str = ""
     detail: str = ""
-    took_ms: int = 0
+    duration_ms: int = 0
+
+
+PartResult = PartListing | PartFailure
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class CatalogModel:
-    """One merged entry: a model id and all that the regions said about it.
-
-    `regions` are those where it is callable, on demand or through a profile, sorted; `inference_profiles` maps each
-    profile id to the regions it can be called from, both sorted.
-    """
-
-    id: str
-    name: str
-    provider: str | None
-    created_at: datetime
-    lifecycle: str
-    deprecated_at: datetime | None
-    retires_at: datetime | None
-    input_modalities: tuple[str, ...]
-    output_modalities: tuple[str, ...]
-    response_streaming: bool
-    regions: tuple[str, ...]
-    inference_profiles: tuple[tuple[str, tuple[str, ...]], ...]
-
-    @property
-    def is_text(self) -> bool:
-        return TEXT in self.input_modalities and TEXT in self.output_modalities
-
-    @property
-    def is_callable(self) -> bool:
-        return bool(self.regions)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Departed:
-    """A model that left the catalog: enough to keep a client's cursor working."""
+class RemovedModel:
+    """An entry that left the catalog: enough to keep a client's cursor working."""
 
     id: str
     created_at: datetime
-    left_at: datetime
+    removed_at: datetime
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CatalogState:
     """What is kept between refreshes, and all that is stored; a snapshot is derived from it.
 
-    `asked_for` is the setting of the last refresh: regions, or `all`. `listings` are each region's last good one, in
-    order of preference; `failures` the regions whose last visit failed. `attempted_at` is the last refresh,
-    `refreshed_at` the last one that any region answered, `changed_at` the last one that changed a model.
+    `configured_regions` is the setting of the last refresh (regions, or `all`), `regions` what it came to, in order of
+    preference, and `parts` what each of them was asked for. `listings` are each part's last good one, `failures` the
+    parts whose last visit failed. `attempted_at` is the last refresh of all regions, `refreshed_at` the last one that
+    any region answered, `changed_at` the last one that changed a model. Parts that were never listed are tried again
+    between two refreshes, the last time at `retried_at`; `retries` counts the attempts in a row that left one unlisted.
     """
 
     source: str
     attempted_at: datetime
-    asked_for: tuple[str, ...] = ()
+    configured_regions: tuple[str, ...] = ()
+    regions: tuple[str, ...] = ()
+    parts: tuple[str, ...] = BASE_PARTS
     refreshed_at: datetime | None = None
     changed_at: datetime | None = None
-    listings: tuple[RegionListing, ...] = ()
-    failures: tuple[RegionFailure, ...] = ()
-    departed: tuple[Departed, ...] = ()
-
-    @property
-    def regions(self) -> tuple[str, ...]:
-        """Every region of the last refresh, whether it answered or not."""
-        listed = [listing.region for listing in self.listings]
-        return tuple(dict.fromkeys(listed + [failure.region for failure in self.failures]))
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class CatalogSnapshot:
-    """The whole catalog at one moment; immutable, shared by all readers.
-
-    `models` are newest first, then by id. `changed_at` is when a client could last have seen them change. At
-    `rederive_at` the same state gives another answer (a model reaches its end of life), so it is derived anew.
-    """
-
-    state: CatalogState
-    models: tuple[CatalogModel, ...]
-    changed_at: datetime
-    rederive_at: datetime | None = None
-    by_id: dict[str, CatalogModel] = field(repr=False, default_factory=dict)
-    by_profile: dict[str, CatalogModel] = field(repr=False, default_factory=dict)
-    departed_at: dict[str, datetime] = field(repr=False, default_factory=dict)
+    retries: int = 0
+    retried_at: datetime | None = None
+    listings: tuple[PartListing, ...] = ()
+    failures: tuple[PartFailure, ...] = ()
+    removed: tuple[RemovedModel, ...] = ()

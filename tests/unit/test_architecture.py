@@ -40,12 +40,13 @@ ROOMS: dict[str, set[str]] = {
 LIBRARIES: dict[str, set[str]] = {"config": set(), "app.catalog": set(), "app.errors": set()}
 
 # What imports boto3: the children that serving processes start.
-MAY_IMPORT_BOTO = {"app.discovery.__main__", "app.auth.aws_child"}
+MAY_IMPORT_BOTO = {"app.discovery.bedrock", "app.discovery.tls", "app.auth.aws_child"}
 EMPTY_OF_IMPORTS = ("app", "app.discovery", "app.auth")
 
 # (module, function): a job's or a tool's top, where anything that goes wrong is logged with its traceback.
 MAY_CATCH_ALL = {
     ("app.auth.aws_child", "read_source"),
+    ("app.discovery.bedrock", "visit_part"),
     ("app.refresh.refresher", "_repeat"),
     ("app.refresh.scheduler", "repeat"),
     ("app.api.mcp.server", "_call"),
