@@ -31,7 +31,7 @@ class AuthenticationError(ApiError):
     status = HTTPStatus.UNAUTHORIZED
     anthropic_type = "authentication_error"
     openai_type = "invalid_request_error"
-    headers = {"x-should-retry": "false"}
+    headers = {"x-should-retry": "false", "WWW-Authenticate": "Bearer"}
 
     def __init__(self, *, key_given: bool) -> None:
         super().__init__("invalid x-api-key" if key_given else "x-api-key header is required")
@@ -83,6 +83,20 @@ class RouteNotFound(ApiError):
         super().__init__("Not found")
 
 
+class InferenceNotServed(ApiError):
+    """A path of inference. Claude Code replaces a 404's text by its own, and shows a 400's."""
+
+    anthropic_type = openai_type = "invalid_request_error"
+    headers = {"x-should-retry": "false"}
+
+    def __init__(self, path: str, *, is_openai: bool) -> None:
+        super().__init__(
+            f"{path} is not served here: this service lists models. Send inference requests to the gateway or to "
+            "Amazon Bedrock itself"
+        )
+        self.status = HTTPStatus.NOT_FOUND if is_openai else HTTPStatus.BAD_REQUEST
+
+
 class MethodNotSupported(ApiError):
     status = HTTPStatus.METHOD_NOT_ALLOWED
     anthropic_type = openai_type = "invalid_request_error"
@@ -108,8 +122,8 @@ class Overloaded(ApiError):
     anthropic_type = "overloaded_error"
     headers = {"retry-after": str(RETRY_AFTER_S)}
 
-    def __init__(self) -> None:
-        super().__init__("The model catalog is not loaded yet; try again in a few seconds")
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"The model catalog is not loaded yet ({reason}); try again in a few seconds")
 
 
 class KeysUnavailable(ApiError):

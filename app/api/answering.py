@@ -4,8 +4,7 @@ from typing import Any
 
 from app.api.catalog_query import CatalogQuery
 from app.catalog.paging import UnknownCursor
-from app.catalog.selection import UnknownValue
-from app.catalog.view import CatalogView
+from app.catalog.view import CatalogView, UnknownValue
 from app.errors import ModelNotFound
 from app.services import Services
 

@@ -1,7 +1,6 @@
 """Fields that the dialects share, each with a bound on its size. Reasons are worded as the real APIs word them."""
 
 import re
-from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -16,8 +15,8 @@ MAX_QUERY_CHARS = 256
 MAX_ID_CHARS = 2048
 MAX_LIST_ITEMS = 32
 
-# PHP writes an array with the places of its items.
-INDEX = re.compile(r"\[[0-9]+\]$")
+# The mark, in a description, of a key that is not always there.
+SOMETIMES = "x-sometimes"
 
 
 class Instant(fields.DateTime):
@@ -29,19 +28,12 @@ class Instant(fields.DateTime):
         return value.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="seconds") + "Z"
 
 
-class ProfileRegions(fields.Field[Mapping[str, list[str]]]):
-    """Pairs of an inference profile's id and its regions, as one object."""
+class RegionMap(fields.Dict):
+    """An object of regions, or of ids, each with a text or with a list of texts."""
 
-    def __init__(self, **kwargs: Any) -> None:
-        metadata = {
-            "type": "object",
-            "additionalProperties": {"type": "array", "items": {"type": "string"}},
-            "description": "Ids of inference profiles to call the model by, each with the regions to call it from.",
-        }
-        super().__init__(metadata=metadata, **kwargs)
-
-    def _serialize(self, value: Any, attr: str | None, obj: Any, **kwargs: Any) -> dict[str, list[str]]:
-        return {profile_id: list(regions) for profile_id, regions in value}
+    def __init__(self, values: fields.Field[Any], description: str, *, sometimes: bool = False) -> None:
+        metadata = {"description": description} | ({SOMETIMES: True} if sometimes else {})
+        super().__init__(keys=fields.String(), values=values, metadata=metadata)
 
 
 class Text(fields.String):
@@ -128,6 +120,21 @@ class StringList(fields.List[str]):
         return words if words or self.load_default is missing else list(self.load_default)
 
 
+class EnumString(Text):
+    """One word of a closed list."""
+
+    def __init__(self, allowed: tuple[str, ...], **kwargs: Any) -> None:
+        self.allowed = allowed
+        kwargs["metadata"] = {"enum": list(allowed)} | kwargs.get("metadata", {})
+        super().__init__(max_chars=MAX_WORD_CHARS, **kwargs)
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> str:
+        word = super()._deserialize(value, attr, data, **kwargs)
+        if word not in self.allowed:
+            raise ValidationError(f"Input should be {alternatives(self.allowed)}")
+        return word
+
+
 class EnumList(StringList):
     """Words from a closed list, at most as many as it has."""
 
@@ -146,21 +153,3 @@ class EnumList(StringList):
 
 def _too_many(most: int, count: int) -> ValidationError:
     return ValidationError(f"List should have at most {most} items after validation, not {count}")
-
-
-def plain_query(args: Any, lists: Mapping[str, str]) -> dict[str, Any]:
-    """A query string's arguments as one plain dictionary.
-
-    Args:
-        args: a werkzeug MultiDict. Of a repeated single value the last one counts.
-        lists: the name in the result for each name that holds a list. A list arrives as `name[]=a&name[]=b`, as
-            `name[0]=a&name[1]=b`, as a repeated `name=`, or as `name=a,b`.
-    """
-    query: dict[str, Any] = {}
-    for name, values in args.lists():
-        target = lists.get(INDEX.sub("[]", name))
-        if target is None:
-            query[name] = values[-1]
-        else:
-            query.setdefault(target, []).extend(word for value in values for word in value.split(","))
-    return query

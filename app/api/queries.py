@@ -6,18 +6,21 @@ Routes, tools and the API's description share them.
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from app.api.anthropic.schemas import ListModelsQuerySchema, ModelInfoSchema, ModelPageSchema
+from app.api.anthropic.schemas import ListModelsArguments, ModelInfoSchema, ModelPageSchema
+from app.api.arguments import ListArguments, ModelIdArguments
 from app.api.catalog_query import CatalogQuery
 from app.api.openai.schemas import ModelListSchema, ModelSchema
-from app.api.search.schemas import SearchQuerySchema, SearchResultSchema
-from app.api.shared_schemas import ModelIdSchema, NoArgumentsSchema
-from app.catalog.lookup import find_model
-from app.catalog.records import CatalogModel
+from app.api.search.schemas import SearchArguments, SearchResultSchema
+from app.catalog.entries import RETIRED, CatalogEntry
+from app.catalog.paging import Page, page_of
 from app.catalog.search import search
-from app.catalog.selection import chat_page, find_chat_model
-from app.catalog.view import CatalogView
+from app.catalog.view import CatalogView, ListFilter
 from app.errors import ModelNotFound
 from config import Settings
+
+# What CATALOG_EXTENSIONS adds to the real APIs' own keys.
+ANTHROPIC_EXTENSIONS = ("description", "aws_bedrock")
+OPENAI_EXTENSIONS = ("name", "aws_bedrock")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,46 +35,78 @@ class Queries:
 
 
 def queries_of(settings: Settings) -> Queries:
-    bare = not settings.extensions
+    anthropic = () if settings.extensions else ANTHROPIC_EXTENSIONS
+    openai = () if settings.extensions else OPENAI_EXTENSIONS
     return Queries(
         list_chat_models=CatalogQuery(
-            arguments=ListModelsQuerySchema(),
+            arguments=ListModelsArguments(),
             defaults={"limit": settings.default_limit},
-            run=chat_page,
-            result=ModelPageSchema(exclude=["data.aws_bedrock"] if bare else []),
+            run=list_chat_models,
+            result=ModelPageSchema(exclude=[f"data.{name}" for name in anthropic]),
         ),
         get_chat_model=CatalogQuery(
-            arguments=ModelIdSchema(),
-            run=get_chat_model,
-            result=ModelInfoSchema(exclude=["aws_bedrock"] if bare else []),
+            arguments=ModelIdArguments(), run=get_chat_model, result=ModelInfoSchema(exclude=anthropic)
         ),
-        list_models=CatalogQuery(arguments=NoArgumentsSchema(), run=list_models, result=ModelListSchema()),
-        get_model=CatalogQuery(arguments=ModelIdSchema(), run=get_model, result=ModelSchema()),
-        search_models=CatalogQuery(arguments=SearchQuerySchema(), run=search, result=SearchResultSchema()),
+        list_models=CatalogQuery(
+            arguments=ListArguments(),
+            run=list_models,
+            result=ModelListSchema(exclude=[f"data.{name}" for name in openai]),
+        ),
+        get_model=CatalogQuery(arguments=ModelIdArguments(), run=get_model, result=ModelSchema(exclude=openai)),
+        search_models=CatalogQuery(arguments=SearchArguments(), run=search, result=SearchResultSchema()),
     )
 
 
-def get_chat_model(view: CatalogView, *, model_id: str) -> CatalogModel:
+def list_chat_models(
+    view: CatalogView,
+    *,
+    limit: int,
+    lifecycles: Sequence[str],
+    listed: ListFilter,
+    after_id: str | None = None,
+    before_id: str | None = None,
+) -> Page:
+    """One page of the entries with text in and text out, in some lifecycle.
+
+    Raises:
+        UnknownCursor, UnknownValue
+    """
+    entries = view.entry_list(listed)
+    return page_of(
+        entries.entries,
+        limit=limit,
+        after=view.cursor("after_id", after_id, entries),
+        before=view.cursor("before_id", before_id, entries),
+        keep=lambda entry: entry.is_text and entry.lifecycle in lifecycles,
+    )
+
+
+def get_chat_model(view: CatalogView, *, model_id: str) -> CatalogEntry:
     """
     Raises:
         ModelNotFound
     """
-    model = find_chat_model(view, model_id)
-    if model is None:
+    entry = get_model(view, model_id=model_id)
+    if not entry.is_text:
         raise ModelNotFound(model_id)
-    return model
+    return entry
 
 
-def list_models(view: CatalogView) -> dict[str, Sequence[CatalogModel]]:
-    return {"models": view.models}
+def list_models(view: CatalogView, *, listed: ListFilter) -> dict[str, Sequence[CatalogEntry]]:
+    """Every entry of any modality that has not ended.
+
+    Raises:
+        UnknownValue
+    """
+    return {"entries": [entry for entry in view.entry_list(listed).entries if entry.lifecycle != RETIRED]}
 
 
-def get_model(view: CatalogView, *, model_id: str) -> CatalogModel:
+def get_model(view: CatalogView, *, model_id: str) -> CatalogEntry:
     """
     Raises:
         ModelNotFound
     """
-    model = find_model(view, model_id)
-    if model is None:
+    entry = view.find(model_id)
+    if entry is None:
         raise ModelNotFound(model_id)
-    return model
+    return entry

@@ -3,49 +3,68 @@
 from marshmallow import Schema, fields
 
 from app.api.fields import Instant
-from app.catalog.status import FRESH, MISSING, READY, STALE, UNAVAILABLE
+from app.catalog.status import FRESH, MISSING, PARTIAL, READY, STALE, UNAVAILABLE
 
 
 class LivenessSchema(Schema):
     status = fields.Constant("ok", metadata={"type": "string", "enum": ["ok"]})
 
 
-class RegionFailureSchema(Schema):
-    code = fields.String()
+class PartFailureSchema(Schema):
+    code = fields.String(metadata={"description": "AWS's error code, or the SDK's name of what went wrong."})
+    action = fields.Function(
+        lambda failure: failure.action or None,
+        allow_none=True,
+        metadata={"type": "string", "description": "The IAM action that is missing."},
+    )
     failed_at = Instant()
 
 
-class FailureDetailSchema(RegionFailureSchema):
+class FailureDetailSchema(PartFailureSchema):
     """For the operator's terminal alone."""
 
     detail = fields.String()
 
 
-class RegionStatusSchema(Schema):
-    region = fields.String()
+class PartStatusSchema(Schema):
+    part = fields.String()
     state = fields.String(metadata={"enum": [FRESH, STALE, MISSING]})
     listed_at = Instant(allow_none=True)
     age_seconds = fields.Integer(attribute="age_s", allow_none=True)
+    rows = fields.Integer()
+    skipped_rows = fields.Integer(metadata={"description": "Rows without a readable id."})
+    unread_fields = fields.Integer(metadata={"description": "Values that could not be read and count as left out."})
+    backfilled_rows = fields.Integer(metadata={"description": "Rows that left out what they had before."})
+    duration_ms = fields.Integer(allow_none=True)
+    failure = fields.Nested(PartFailureSchema, allow_none=True)
+
+
+class RegionStatusSchema(Schema):
+    region = fields.String()
+    state = fields.String(metadata={"enum": [FRESH, PARTIAL, STALE, MISSING]})
+    age_seconds = fields.Integer(attribute="age_s", allow_none=True)
     models = fields.Integer()
     inference_profiles = fields.Integer()
-    skipped_rows = fields.Integer()
-    completed_rows = fields.Integer()
-    took_ms = fields.Integer(allow_none=True)
-    failure = fields.Nested(RegionFailureSchema, allow_none=True)
+    parts = fields.List(fields.Nested(PartStatusSchema))
 
 
 class CatalogStatusSchema(Schema):
     status = fields.String(attribute="state", metadata={"enum": [READY, STALE, UNAVAILABLE]})
     source = fields.String(allow_none=True)
     models = fields.Integer()
+    orphan_profiles = fields.Integer(metadata={"description": "Profiles whose models their region does not list."})
     attempted_at = Instant(allow_none=True)
     refreshed_at = Instant(allow_none=True)
     age_seconds = fields.Integer(attribute="age_s", allow_none=True)
     regions = fields.List(fields.Nested(RegionStatusSchema))
 
 
-class RegionReportSchema(RegionStatusSchema):
+class PartReportSchema(PartStatusSchema):
     failure = fields.Nested(FailureDetailSchema, allow_none=True)
+
+
+class RegionReportSchema(RegionStatusSchema):
+    parts = fields.List(fields.Nested(PartReportSchema))
 
 
 class CatalogReportSchema(CatalogStatusSchema):

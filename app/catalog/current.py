@@ -2,11 +2,16 @@
 
 from app.catalog.scope import Scope
 from app.catalog.snapshot import CatalogSnapshot
+from app.catalog.status import unavailable_reason
 from app.catalog.view import CatalogView
 
 
 class CatalogUnavailable(LookupError):
-    """There is nothing to serve yet: no region has listed a model, and nothing was stored."""
+    """There is nothing to serve yet; `reason` is for clients."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
 
 
 class Catalog:
@@ -32,7 +37,7 @@ class Catalog:
         """
         snapshot = self._snapshot
         if snapshot is None or not snapshot.models:
-            raise CatalogUnavailable
+            raise CatalogUnavailable(unavailable_reason(snapshot))
         return snapshot
 
     def view(self, scope: Scope) -> CatalogView:

@@ -24,6 +24,8 @@ from app.catalog.snapshot import CatalogSnapshot, build_snapshot, reuse_models
 RowT = TypeVar("RowT", bound=Row)
 Key = tuple[str, str]
 
+RETRY_PAUSE = timedelta(seconds=10)
+MAX_DOUBLINGS = 20
 # A client that pages is done in minutes; a day also covers one that was suspended overnight.
 REMOVED_KEPT = timedelta(days=1)
 MAX_REMOVED = 10_000
@@ -105,6 +107,18 @@ def never_listed(state: CatalogState) -> tuple[str, ...]:
         return state.regions
     listed = {(it.region, it.part) for it in state.listings}
     return tuple(it for it in state.regions if any((it, part) not in listed for part in state.parts))
+
+
+def next_attempt_at(state: CatalogState, *, interval: timedelta) -> datetime:
+    """When regions are to be asked again: all of them after the interval, those that were never listed before.
+
+    The pauses between the attempts at these grow from ten seconds up to the interval.
+    """
+    next_refresh = state.attempted_at + interval
+    if not never_listed(state):
+        return next_refresh
+    pause = min(interval, RETRY_PAUSE * 2 ** min(MAX_DOUBLINGS, max(0, state.retries - 1)))
+    return min(next_refresh, max(state.attempted_at, state.retried_at or state.attempted_at) + pause)
 
 
 def _with_history(snapshot: CatalogSnapshot, previous: CatalogSnapshot | None, at: datetime) -> CatalogSnapshot:

@@ -88,6 +88,7 @@ def reuse_models(snapshot: CatalogSnapshot, previous: CatalogSnapshot | None) ->
         application_profiles=previous.application_profiles,
         by_id=previous.by_id,
         by_profile=previous.by_profile,
+        profile_names=previous.profile_names,
     )
 
 

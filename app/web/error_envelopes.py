@@ -3,11 +3,13 @@
 from collections.abc import Callable
 from typing import Any
 
-from app.errors import ApiError
+from app.errors import ApiError, InferenceNotServed
 from config import Settings
 
 Envelope = Callable[[ApiError, str], dict[str, Any]]
 
+# The paths of inference, and whether they are OpenAI's. Gateways serve them all.
+INFERENCE_PATHS = {"/v1/messages": False, "/v1/chat/completions": True, "/v1/responses": True}
 MCP_PATH = "/mcp"
 # JSON-RPC 2.0, section 5.1.
 JSONRPC_INVALID_REQUEST = -32600
@@ -44,6 +46,17 @@ def jsonrpc_envelope(error: ApiError, request_id: str) -> dict[str, Any]:
             "data": {"type": error.anthropic_type, "request_id": request_id},
         },
     }
+
+
+def inference_refusal(path: str, settings: Settings) -> tuple[ApiError, Envelope] | None:
+    """The error of a path of inference, in the dialect of the API that it is of; None for any other path."""
+    for prefix in (settings.anthropic_prefix, settings.openai_prefix):
+        for inference, is_openai in INFERENCE_PATHS.items():
+            if f"{path}/".startswith(f"{prefix}{inference}/"):
+                return InferenceNotServed(
+                    path, is_openai=is_openai
+                ), openai_envelope if is_openai else anthropic_envelope
+    return None
 
 
 def envelope_of(path: str, settings: Settings) -> Envelope:

@@ -9,7 +9,7 @@ from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound
 
 from app.catalog.current import CatalogUnavailable
 from app.catalog.paging import UnknownCursor
-from app.catalog.selection import UnknownValue
+from app.catalog.view import UnknownValue
 from app.errors import (
     ApiError,
     InvalidRequest,
@@ -19,7 +19,7 @@ from app.errors import (
     RouteNotFound,
     alternatives,
 )
-from app.web.error_envelopes import envelope_of
+from app.web.error_envelopes import envelope_of, inference_refusal
 from app.web.request_body import MAX_BODY_BYTES, content_length_of
 from app.web.request_context import context_of
 from config import Settings
@@ -33,7 +33,7 @@ def as_api_error(error: Exception) -> ApiError:
         case ApiError():
             return error
         case CatalogUnavailable():
-            return Overloaded()
+            return Overloaded(error.reason)
         case UnknownCursor():
             return InvalidRequest(error.field, f"No model with the id '{error.model_id}' was listed")
         case UnknownValue():
@@ -71,9 +71,9 @@ def init_app(app: Flask, settings: Settings) -> None:
 
     @app.errorhandler(Exception)
     def respond(raised: Exception) -> Response:
-        error = as_api_error(raised)
-        request_id = context_of(request.environ).request_id
-        response = jsonify(envelope_of(request.path, settings)(error, request_id))
+        refused = inference_refusal(request.path, settings) if isinstance(raised, NotFound) else None
+        error, envelope = refused or (as_api_error(raised), envelope_of(request.path, settings))
+        response = jsonify(envelope(error, context_of(request.environ).request_id))
         response.status_code = error.status
         response.headers.update(error.headers)
         return response

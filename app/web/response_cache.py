@@ -6,12 +6,13 @@ import threading
 from collections import OrderedDict
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from werkzeug.http import http_date
 
-from app.catalog.records import CatalogSnapshot
+from app.catalog.next_snapshot import next_attempt_at
+from app.catalog.snapshot import CatalogSnapshot
 from app.web.conditions import GZIP
 
 Header = tuple[str, str]
@@ -168,8 +169,9 @@ class CacheGeneration:
         state = snapshot.state
         fresh_at = state.refreshed_at or state.attempted_at
         changed_at = max(snapshot.changed_at, started_at).replace(microsecond=0)
-        # Caches take Age off max-age: what is left is the time to the next refresh.
-        fresh_s = max(0, int((state.attempted_at - fresh_at).total_seconds())) + refresh_s
+        # Caches take Age off max-age: what is left is the time to the next attempt.
+        next_at = next_attempt_at(state, interval=timedelta(seconds=refresh_s))
+        fresh_s = max(0, int((next_at - fresh_at).total_seconds()))
         return CacheGeneration(
             snapshot=snapshot,
             cache=cache,
@@ -193,6 +195,8 @@ class CacheGeneration:
         mine = self.snapshot
         return (
             mine.models is other.models
-            and mine.departed_at == other.departed_at
+            and mine.application_profiles is other.application_profiles
+            and mine.profile_names is other.profile_names
+            and mine.removed_at == other.removed_at
             and mine.state.regions == other.state.regions
         )

@@ -14,9 +14,9 @@ from werkzeug.wsgi import ClosingIterator
 
 from app.auth.authentication import ANONYMOUS
 from app.catalog.current import Catalog
-from app.catalog.records import CatalogSnapshot
+from app.catalog.scope import Scope
+from app.catalog.snapshot import CatalogSnapshot
 from app.catalog.status import age
-from app.catalog.view import Scope
 from app.telemetry.request_ids import new_request_id
 from app.web.conditions import accepts_gzip, has_not_changed
 from app.web.proxies import is_trusted

@@ -6,7 +6,7 @@ from apispec import APISpec
 from apispec.ext.marshmallow import MarshmallowPlugin
 from marshmallow import RAISE, Schema, fields
 
-from app.api.fields import StringList
+from app.api.fields import SOMETIMES, StringList
 
 
 def arguments_schema(of_route: Schema) -> Schema:
@@ -56,7 +56,7 @@ def _or_null(converter: object, field: fields.Field[Any], ret: dict[str, Any]) -
 def _as_response(described: dict[str, Any]) -> None:
     described.pop("default", None)
     if "properties" in described:
-        described["required"] = list(described["properties"])
+        described["required"] = [name for name, it in described["properties"].items() if not it.pop(SOMETIMES, False)]
     for part in (*described.get("properties", {}).values(), described.get("items")):
         if part:
             _as_response(part)

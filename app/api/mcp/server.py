@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from http import HTTPStatus
 from typing import Any
 
+from marshmallow import Schema
 from mcp.server.caching import CacheHint
 from mcp.server.context import ServerRequestContext
 from mcp.server.lowlevel.server import Server
@@ -38,9 +39,10 @@ from pydantic_core import from_json
 from app import __version__
 from app.api.answering import answer
 from app.api.catalog_query import CatalogQuery
+from app.api.mcp.brief import BriefPageSchema, BriefResultSchema
 from app.api.mcp.json_schema import arguments_schema, json_schema_of
 from app.api.queries import Queries
-from app.errors import ApiError, Overloaded
+from app.errors import ApiError, InvalidRequest, Overloaded, alternatives
 from app.services import Services
 from app.web.error_envelopes import MCP_PATH
 from app.web.error_handler import as_api_error
@@ -53,16 +55,35 @@ INSTRUCTIONS = (
 )
 # The tools change with the service's version and settings alone.
 TOOLS_HINT = CacheHint(ttl_ms=300_000, scope="public")
+SHORT, FULL = DETAILS = ("short", "full")
 MAX_NAME_CHARS_SHOWN = 100
 MEDIA_HEADERS = (b"accept", b"content-type")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CatalogTool:
-    """A tool: the query of a route, with arguments named as model providers allow, and its description."""
+    """A tool: the query of a route, with arguments named as model providers allow, and its description.
+
+    `brief` answers in short, where the tool has an argument for how much is wanted.
+    """
 
     query: CatalogQuery
+    brief: CatalogQuery | None
     description: Tool
+
+    def choose(self, arguments: dict[str, Any]) -> tuple[CatalogQuery, dict[str, Any]]:
+        """The query that is to answer, and its arguments.
+
+        Raises:
+            InvalidRequest: the caller wants another detail than there is.
+        """
+        if self.brief is None:
+            return self.query, arguments
+        detail = arguments.get("detail") or SHORT
+        if detail not in DETAILS:
+            raise InvalidRequest("detail", f"Input should be {alternatives(DETAILS)}")
+        others = {name: value for name, value in arguments.items() if name != "detail"}
+        return self.brief if detail == SHORT else self.query, others
 
 
 class BadMessage(ApiError):
@@ -134,37 +155,54 @@ def _tools(queries: Queries) -> Iterable[CatalogTool]:
         "search_models",
         "Search models",
         "Find Bedrock models by what they can do and where. Filters combine with AND; without any, all models. Start "
-        "here. Where one of a model's inference profiles names a region, call the model there by that profile's id; in "
-        "its other regions by its own.",
+        "here. The answer is short: anthropic_model_get shows which id to send in each region (`invoke`) and where a "
+        "call is processed.",
         queries.search_models,
+        brief=BriefResultSchema(),
     )
     yield _tool(
         "anthropic_model_list",
         "List chat models",
-        "List the chat models (text in and out) in the form of Anthropic's Models API, newest release first, by pages.",
+        "List the chat models (text in and text out), newest release first, by pages. The answer is short; with "
+        "detail=full it has the form of Anthropic's Models API.",
         queries.list_chat_models,
+        brief=BriefPageSchema(),
     )
     yield _tool(
         "anthropic_model_get",
         "Get a chat model",
-        "Get one chat model in the form of Anthropic's Models API, by its id, an inference profile's id or an ARN.",
+        "Get one chat model or inference profile in the form of Anthropic's Models API, by its id or ARN. "
+        "`aws_bedrock.invoke` is the id to send in each region.",
         queries.get_chat_model,
     )
 
 
-def _tool(name: str, title: str, description: str, query: CatalogQuery) -> CatalogTool:
+def _tool(name: str, title: str, description: str, query: CatalogQuery, brief: Schema | None = None) -> CatalogTool:
     arguments = arguments_schema(query.arguments)
     input_schema = json_schema_of(arguments, all_present=False)
     for argument, default in query.defaults.items():
         input_schema["properties"][argument]["default"] = default
+    output_schema = json_schema_of(query.result, all_present=True)
+    query = replace(query, arguments=arguments)
+    if brief is not None:
+        input_schema["properties"]["detail"] = {
+            "type": "string",
+            "enum": list(DETAILS),
+            "default": SHORT,
+            "description": "How much of each entry: short, or full.",
+        }
+        entries = output_schema["properties"]["data"]
+        short = json_schema_of(brief, all_present=True)["properties"]["data"]["items"]
+        entries["items"] = {"anyOf": [short, entries["items"]]}
     return CatalogTool(
-        query=replace(query, arguments=arguments),
+        query=query,
+        brief=None if brief is None else replace(query, result=brief),
         description=Tool(
             name=name,
             title=title,
             description=description,
             input_schema=input_schema,
-            output_schema=json_schema_of(query.result, all_present=True),
+            output_schema=output_schema,
             annotations=ToolAnnotations(read_only_hint=True, idempotent_hint=True, open_world_hint=False),
         ),
     )
@@ -176,7 +214,8 @@ def _call(tool: CatalogTool, arguments: dict[str, Any], services: Services) -> C
         MCPError: a fault of ours; what the caller can mend is a result that says so.
     """
     try:
-        body, _ = answer(tool.query, arguments, services)
+        query, arguments = tool.choose(arguments)
+        body, _ = answer(query, arguments, services)
     # Left to the SDK, its text would go to clients of the handshake's era.
     except Exception as raised:  # noqa: BLE001
         error = as_api_error(raised)

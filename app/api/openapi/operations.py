@@ -14,20 +14,22 @@ from app.api.catalog_query import CatalogQuery
 from app.api.fields import MAX_ID_CHARS
 from app.api.openapi.error_schemas import AnthropicErrorSchema
 from app.api.status_schemas import CatalogStatusSchema, LivenessSchema
-from app.catalog.merge import derive
 from app.catalog.records import (
     INFERENCE_PROFILE,
+    MODELS,
     ON_DEMAND,
+    PROFILES,
     TEXT,
-    CatalogSnapshot,
     CatalogState,
     FoundationModel,
     InferenceProfile,
-    RegionFailure,
-    RegionListing,
+    PartFailure,
+    PartListing,
 )
+from app.catalog.scope import Scope
+from app.catalog.snapshot import CatalogSnapshot, build_snapshot
 from app.catalog.status import status_of
-from app.catalog.view import CatalogView, Scope
+from app.catalog.view import CatalogView
 from app.errors import (
     ApiError,
     AuthenticationError,
@@ -45,34 +47,45 @@ MODEL_ID = "anthropic.claude-haiku-4-5-20251001-v1:0"
 EXAMPLE_REQUEST_ID = "req_0a1b2c3d4e5f60718293a4b5"
 ETAG = '"5f1d2c4b8a7e6f90123456789abcdef0"'
 
-EXAMPLE_SNAPSHOT = derive(
+EXAMPLE_ROW = FoundationModel(
+    id=MODEL_ID,
+    name="Claude Haiku 4.5",
+    provider="Anthropic",
+    input_modalities=(TEXT, "IMAGE"),
+    output_modalities=(TEXT,),
+    response_streaming=True,
+    inference_types=(ON_DEMAND, INFERENCE_PROFILE),
+    lifecycle_status="ACTIVE",
+    start_of_life_at=datetime(2025, 10, 15, tzinfo=UTC),
+)
+EXAMPLE_PROFILE = InferenceProfile(
+    id=f"us.{MODEL_ID}",
+    name="US Anthropic Claude Haiku 4.5",
+    type="SYSTEM_DEFINED",
+    status="ACTIVE",
+    models=((MODEL_ID, ("us-east-1", "us-east-2", "us-west-2")),),
+)
+EXAMPLE_SNAPSHOT = build_snapshot(
     CatalogState(
         source="aws",
         attempted_at=AT,
         refreshed_at=AT,
         changed_at=AT,
+        regions=("us-east-1", "eu-west-1"),
         listings=(
-            RegionListing(
-                region="us-east-1",
-                listed_at=AT,
-                took_ms=412,
-                models=(
-                    FoundationModel(
-                        id=MODEL_ID,
-                        name="Claude Haiku 4.5",
-                        provider="Anthropic",
-                        input_modalities=(TEXT, "IMAGE"),
-                        output_modalities=(TEXT,),
-                        response_streaming=True,
-                        inference_types=(ON_DEMAND, INFERENCE_PROFILE),
-                        lifecycle_status="ACTIVE",
-                        start_of_life_at=datetime(2025, 10, 15, tzinfo=UTC),
-                    ),
-                ),
-                profiles=(InferenceProfile(id=f"us.{MODEL_ID}", status="ACTIVE", model_ids=(MODEL_ID,)),),
+            PartListing(region="us-east-1", part=MODELS, listed_at=AT, rows=(EXAMPLE_ROW,), duration_ms=412),
+            PartListing(region="us-east-1", part=PROFILES, listed_at=AT, rows=(EXAMPLE_PROFILE,), duration_ms=188),
+        ),
+        failures=(
+            PartFailure(
+                region="eu-west-1",
+                part=MODELS,
+                failed_at=AT,
+                code="AccessDeniedException",
+                action="bedrock:ListFoundationModels",
+                duration_ms=96,
             ),
         ),
-        failures=(RegionFailure(region="eu-west-1", failed_at=AT, code="AccessDeniedException", took_ms=96),),
     ),
     at=AT,
 )
@@ -100,7 +113,9 @@ QUERY_EXAMPLES: dict[str, Any] = {
     "before_id": MODEL_ID,
     "lifecycle[]": ["active"],
     "lifecycle": ["active"],
+    "view": "models",
     "region": ["us-east-1"],
+    "within": ["us-*"],
     "query": "claude haiku",
     "provider": ["Anthropic"],
     "input_modalities": ["TEXT"],
@@ -120,11 +135,12 @@ HEADERS = {
     "x-request-id": _header("The same, where OpenAI's SDKs look for it.", EXAMPLE_REQUEST_ID),
     "etag": _header("Of the answer's content; it changes when a refresh changes that.", ETAG),
     "last-modified": _header("When the catalog last changed.", "Sun, 22 Nov 2026 12:00:00 GMT"),
-    "cache-control": _header("Private, and for one refresh interval.", "private, max-age=900"),
+    "cache-control": _header("Private, and until the next refresh.", "private, max-age=900"),
     "age": _header("Seconds since the last refresh.", "42", pattern="^[0-9]+$"),
     "vary": _header("What else the answer depends on.", "Accept-Encoding, Authorization, X-Api-Key"),
     "retry-after": _header("Seconds to wait before asking again.", "5", pattern="^[0-9]+$"),
     "x-should-retry": _header("Tells Anthropic's SDKs that another try is of no use.", "false", enum=["false"]),
+    "www-authenticate": _header("How to authenticate.", "Bearer"),
 }
 IDS = ("request-id", "x-request-id")
 CACHED = ("etag", "last-modified", "cache-control", "age", "vary")
@@ -158,12 +174,13 @@ MODEL_ID_PARAMETER = {
     "in": "path",
     "name": "model_id",
     "required": True,
-    "description": "A model's id, an inference profile's id, an ARN of either, or one of these with Claude Code's "
-    "suffix `[1m]`; `/` may stand as it is or as `%2F`.",
+    "description": "A model's id, an inference profile's id, an ARN of either, one of these as gateways write it "
+    "(`bedrock/ID`), or with Claude Code's suffix `[1m]`; `/` may stand as it is or as `%2F`.",
     "schema": {"type": "string", "minLength": 1, "maxLength": MAX_ID_CHARS},
     "example": MODEL_ID,
 }
 
+NO_CATALOG = Overloaded("no region has answered yet: AccessDeniedException in 2 of 2 regions")
 INVALID_LIMIT = InvalidRequest("limit", "Input should be less than or equal to 1000")
 INVALID_ID = InvalidRequest("model_id", "String should have at most 2048 characters")
 EVERYWHERE = (AuthenticationError(key_given=True), RequestTooLarge(), KeysUnavailable())
@@ -242,35 +259,35 @@ OPERATIONS: Mapping[str, Operation] = {
         summary="List the chat models, most recently released first",
         parameters=(*VERSION_HEADERS, *CONDITION_HEADERS),
         example_arguments={"limit": 20, "lifecycle[]": ["active"]},
-        errors=(INVALID_LIMIT, *EVERYWHERE, Overloaded()),
+        errors=(INVALID_LIMIT, *EVERYWHERE, NO_CATALOG),
     ),
     "anthropic.retrieve_model": Operation(
         tag="Anthropic",
         summary="Retrieve a chat model by any of its names",
         parameters=(MODEL_ID_PARAMETER, *VERSION_HEADERS, *CONDITION_HEADERS),
         example_arguments={"model_id": MODEL_ID},
-        errors=(INVALID_ID, *EVERYWHERE, ModelNotFound("no-such-model"), Overloaded()),
+        errors=(INVALID_ID, *EVERYWHERE, ModelNotFound("no-such-model"), NO_CATALOG),
     ),
     "openai.list_models": Operation(
         tag="OpenAI",
         summary="List every callable model, of any modality",
         parameters=CONDITION_HEADERS,
         example_arguments={},
-        errors=(*EVERYWHERE, Overloaded()),
+        errors=(*EVERYWHERE, NO_CATALOG),
     ),
     "openai.retrieve_model": Operation(
         tag="OpenAI",
         summary="Retrieve a model by any of its names",
         parameters=(MODEL_ID_PARAMETER, *CONDITION_HEADERS),
         example_arguments={"model_id": MODEL_ID},
-        errors=(INVALID_ID, *EVERYWHERE, ModelNotFound("no-such-model"), Overloaded()),
+        errors=(INVALID_ID, *EVERYWHERE, ModelNotFound("no-such-model"), NO_CATALOG),
     ),
     "search.search_models": Operation(
         tag="Search",
         summary="Search models by what they can do and where",
         parameters=CONDITION_HEADERS,
         example_arguments={"query": "haiku", "limit": 20},
-        errors=(INVALID_LIMIT, *EVERYWHERE, Overloaded()),
+        errors=(INVALID_LIMIT, *EVERYWHERE, NO_CATALOG),
     ),
     "mcp.post_message": Operation(
         tag="Agents",
