@@ -3,10 +3,13 @@
 import os
 import sys
 
+import click
+
 from app import create_app
 from config import ConfigError, read_settings
 
 try:
-    app = create_app(read_settings(os.environ))
+    # Flask's command line imports this within a click context, gunicorn never does.
+    app = create_app(read_settings(os.environ), for_commands=click.get_current_context(silent=True) is not None)
 except ConfigError as error:
     sys.exit(f"Not started: {error}")

