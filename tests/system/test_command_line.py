@@ -1,6 +1,8 @@
-"""`flask catalog` as a process of its own, found through wsgi.py."""
+"""What is typed at a terminal: `flask catalog`, found through wsgi.py, and `make run`."""
 
 import json
+import os
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -21,3 +23,17 @@ def test_a_terminal_without_keys_refreshes_and_shows_the_catalog_without_a_line_
     assert refreshed.stdout.startswith("ready: ")
     assert json.loads(status.stdout)["source"] == "demo"
     assert "demo_catalog" not in refreshed.stderr and status.stderr == ""
+
+
+def test_a_port_that_is_taken_is_one_line_that_names_the_variable(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        command = ["make", "run", f"PORT={port}", f"VENV={tmp_path}", f"PYTHON={sys.executable}"]
+        # Not with the variables of the make that may run these tests.
+        environ = {"PATH": os.environ["PATH"]}
+        run = subprocess.run(command, cwd=PROJECT, env=environ, capture_output=True, text=True, timeout=60, check=False)
+
+    [line, *makes_own] = run.stderr.splitlines()
+    assert run.returncode != 0 and run.stdout == "" and len(makes_own) == 1
+    assert f"Port {port} is taken" in line and "PORT=" in line
+    assert list(tmp_path.iterdir()) == [], "nothing is installed before"
