@@ -4,7 +4,8 @@
 # make chaos     breaks things at random for some minutes (CHAOS_SEED= repeats a run)
 # make soak      holds a thousand clients for five minutes (MINUTES= changes it); it needs nginx
 # make mcp-conformance                  runs the official MCP conformance suite and inspector; it needs npm
-# make bench, bench-start, bench-growth measure what it costs (benchmarks/README.md)
+# make bench, bench-start, bench-growth measure what it costs (docs/performance.md)
+# make docs      writes the table of settings in docs/configuration.md
 # make requirements                     pins requirements*.txt anew
 # VENV= names another virtual environment than .venv.
 
@@ -21,7 +22,7 @@ CATALOG_DIR ?= var/$(CATALOG_SOURCE)
 comma := ,
 KEY = $(lastword $(subst :, ,$(firstword $(subst $(comma), ,$(API_KEYS)))))
 
-.PHONY: run port-is-free test test-fast chaos soak check requirements setup mcp-conformance
+.PHONY: run port-is-free test test-fast chaos soak check docs requirements setup mcp-conformance
 
 INSTALL = $(PYTHON) -m venv $(VENV) && $(BIN)/pip install --quiet --disable-pip-version-check -r
 
@@ -77,6 +78,9 @@ $(NODE_MODULES)/ready: tests/system/mcp/package-lock.json
 
 mcp-conformance: setup $(NODE_MODULES)/ready
 	$(BIN)/python -m tests.system.mcp.acceptance
+
+docs: setup
+	$(BIN)/python -m tests.support.settings_table
 
 # Each builds on the one before.
 requirements: setup

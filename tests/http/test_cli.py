@@ -225,17 +225,6 @@ def test_a_refresh_waits_for_one_under_way_but_not_for_ever(
     assert run(app, "refresh").exit_code == 0
 
 
-def test_a_refresh_of_the_demo_runs_the_real_child(make_app: MakeApp) -> None:
-    app = make_app(source="demo", regions=("us-east-1", "us-nowhere-9"))
-
-    done = run(app, "refresh", "--json")
-
-    told = json.loads(done.stdout)
-    assert done.exit_code == 3
-    assert (told["source"], told["models"] > 50) == ("demo", True)
-    assert [region["failure"] and region["failure"]["code"] for region in told["regions"]] == [None, "UnknownRegion"]
-
-
 # status
 
 

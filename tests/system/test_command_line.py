@@ -10,8 +10,8 @@ from pathlib import Path
 from tests.support.servers import PROJECT, service_environ
 
 
-def flask(folder: Path, *arguments: str) -> "subprocess.CompletedProcess[str]":
-    environ = service_environ(folder, API_KEYS="")
+def flask(folder: Path, *arguments: str, **settings: str) -> "subprocess.CompletedProcess[str]":
+    environ = service_environ(folder, API_KEYS="", **settings)
     command = [sys.executable, "-m", "flask", *arguments]
     return subprocess.run(command, cwd=PROJECT, env=environ, capture_output=True, text=True, timeout=60, check=False)
 
@@ -23,6 +23,16 @@ def test_a_terminal_without_keys_refreshes_and_shows_the_catalog_without_a_line_
     assert refreshed.stdout.startswith("ready: ")
     assert json.loads(status.stdout)["source"] == "demo"
     assert "demo_catalog" not in refreshed.stderr and status.stderr == ""
+
+
+def test_a_refresh_that_one_region_fails_says_which_and_ends_with_3(tmp_path: Path) -> None:
+    refreshed = flask(tmp_path, "catalog", "refresh", "--json", AWS_BEDROCK_REGIONS="us-east-1,us-nowhere-9")
+
+    report = json.loads(refreshed.stdout)
+    assert refreshed.returncode == 3
+    assert (report["source"], report["models"] > 50) == ("demo", True)
+    assert [region["failure"] and region["failure"]["code"] for region in report["regions"]] == [None, "UnknownRegion"]
+    assert "region_failed" in refreshed.stderr
 
 
 def test_a_port_that_is_taken_is_one_line_that_names_the_variable(tmp_path: Path) -> None:
