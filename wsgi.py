@@ -8,8 +8,10 @@ import click
 from app import create_app
 from config import ConfigError, read_settings
 
+# Flask's command line imports this within a click context, gunicorn never does; `flask run` serves.
+context = click.get_current_context(silent=True)
+is_command = context is not None and context.info_name != "run"
 try:
-    # Flask's command line imports this within a click context, gunicorn never does.
-    app = create_app(read_settings(os.environ), for_commands=click.get_current_context(silent=True) is not None)
+    app = create_app(read_settings(os.environ), for_commands=is_command)
 except ConfigError as error:
     sys.exit(f"Not started: {error}")
