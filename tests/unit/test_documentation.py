@@ -154,6 +154,9 @@ def own_files() -> Iterator[Path]:
     """The project's own files, without those that .gitignore lists."""
     ignored = {line.strip("/*") for line in (PROJECT / ".gitignore").read_text().splitlines()} | {".git"}
     for folder, folders, files in os.walk(PROJECT):
+        if "pyvenv.cfg" in files:
+            folders.clear()
+            continue
         within = Path(folder).relative_to(PROJECT)
         folders[:] = [name for name in folders if name not in ignored and str(within / name) not in ignored]
         yield from (Path(folder, name) for name in files if name not in ignored and not name.endswith(".pyc"))
