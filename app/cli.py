@@ -147,7 +147,7 @@ def _out() -> Console:
 
 
 def _stored() -> CatalogSnapshot | None:
-    current_app.extensions["refresher"].follow()
+    current_app.extensions["refresher"].reload_if_changed()
     snapshot: CatalogSnapshot | None = current_app.extensions["catalog"].latest
     return snapshot
 

@@ -1,6 +1,5 @@
 """Keeping the catalog fresh: restore it, follow the store, refresh when it is due."""
 
-import random
 import threading
 import time
 from collections.abc import Callable
@@ -16,16 +15,17 @@ from app.catalog.merge import advance, derive, for_regions, sharing
 from app.catalog.reading import Malformed
 from app.catalog.records import CatalogSnapshot, CatalogState
 from app.discovery.parent import Visit, Visits
+from app.refresh.scheduler import STOP_TIMEOUT_S
 from app.refresh.store import LeaseTaken, SnapshotStore
 from app.telemetry import metrics
 from config import ALL_REGIONS, Settings
 
 log = structlog.get_logger(__name__)
 
-FOLLOW_S = 0.5
-# While a worker has nothing to serve, it looks for what another one stored more often.
-FOLLOW_EMPTY_S = 0.05
+RELOAD_CHECK_S = 0.5
 DUE_CHECK_S = 1.0
+# While a worker has nothing to serve, it looks more often: for what another one stored, and for a lease that is free.
+EMPTY_CHECK_S = 0.05
 REQUEST_WAIT_S = 0.1
 # While no region has ever answered there is nothing to serve, so the next try comes sooner than the interval.
 RETRY_S = 10
@@ -33,7 +33,6 @@ RETRY_S = 10
 CLOCK_TOLERANCE = timedelta(minutes=1)
 # An operator's refresh waits for one that is under way.
 LEASE_POLL_S = 0.2
-STOP_TIMEOUT_S = 5.0
 
 
 class OtherSettings(Exception):
@@ -76,10 +75,7 @@ def utc_now() -> datetime:
 
 
 class Refresher:
-    """Publishes to one catalog, from one store and one way to discover; nothing runs before `start`.
-
-    Threads of its own wait on monotonic time, so a clock that steps neither stops nor hurries them.
-    """
+    """Publishes to one catalog, from one store and one way to discover. Its methods are a worker's background jobs."""
 
     def __init__(
         self,
@@ -89,59 +85,36 @@ class Refresher:
         discover: Discover,
         *,
         clock: Callable[[], datetime] = utc_now,
-        after_job: Callable[[], object] = lambda: None,
+        stopping: Callable[[], bool] = lambda: False,
     ) -> None:
         """
         Args:
-            after_job: called in the background after each look at the store and each refresh.
+            stopping: asked during a refresh; True ends it, and its discovery child with it.
         """
         self._settings = settings
         self._catalog = catalog
         self._store = store
         self._discover = discover
         self._clock = clock
-        self._after_job = after_job
+        self._stopping = stopping
         self._seen: object | None = None
         # The source and the regions that the stored catalog was made of.
         self._stored_of: tuple[str, tuple[str, ...]] | None = None
         # The version that could not be read, and why.
         self._unreadable: tuple[object, OSError] | None = None
-        # Both threads load and publish; the older of two catalogs must not be the last one published.
+        # Two jobs load and publish; the older of two catalogs must not be the last one published.
         self._publishing = threading.RLock()
-        self._stopping = threading.Event()
-        self._threads: list[threading.Thread] = []
 
-    def start(self) -> None:
-        """Restore what is stored, then follow the store and refresh in the background. Call it after the fork."""
-        self.follow()
-        for name, job, every_s in (
-            ("catalog-follow", self.follow, lambda: FOLLOW_S if self._catalog.latest else FOLLOW_EMPTY_S),
-            ("catalog-refresh", self.refresh_if_due, lambda: DUE_CHECK_S),
-        ):
-            thread = threading.Thread(target=self._repeat, args=(job, every_s), name=name, daemon=True)
-            thread.start()
-            self._threads.append(thread)
+    def reload_check_s(self) -> float:
+        """Seconds until the next look for what another worker stored."""
+        return RELOAD_CHECK_S if self._catalog.latest else EMPTY_CHECK_S
 
-    def stop(self) -> None:
-        """End the background work; a discovery child under way is killed."""
-        self._stopping.set()
-        for thread in self._threads:
-            thread.join(STOP_TIMEOUT_S)
+    def due_check_s(self) -> float:
+        """Seconds until the next look whether a refresh is due."""
+        return DUE_CHECK_S if self._catalog.latest else EMPTY_CHECK_S
 
-    def _repeat(self, job: Callable[[], object], every_s: Callable[[], float]) -> None:
-        # The jitter keeps the workers of one host from looking all at once; but with nothing to serve, none waits.
-        pause_s = every_s() * random.uniform(0, 0.5) if self._catalog.latest else 0
-        while not self._stopping.wait(pause_s):
-            for step in (job, self._after_job):
-                try:
-                    step()
-                except Exception:
-                    metrics.JOB_FAILURES.labels(step.__name__).inc()
-                    log.exception("job_failed", job=step.__name__)
-            pause_s = every_s() * random.uniform(0.9, 1.0)
-
-    def follow(self) -> None:
-        """Load the stored catalog if it changed; tell lifecycles anew if a model reached its end of life."""
+    def reload_if_changed(self) -> None:
+        """Load the stored catalog if it changed; derive it anew if a model reached its end of life."""
         with self._publishing:
             version = self._store.version()
             if version is not None and version != self._seen and self._load(version):
@@ -151,11 +124,11 @@ class Refresher:
             if latest is not None and latest.rederive_at is not None and latest.rederive_at <= now:
                 self._publish(latest.state, now)
 
-    def follow_now(self) -> None:
-        """Follow the store for a request, which waits at most 0.1 s for a load or a save under way."""
+    def reload_before_404(self) -> None:
+        """Reload for a request that names something unknown; it waits at most 0.1 s for a load or a save under way."""
         if self._publishing.acquire(timeout=REQUEST_WAIT_S):
             try:
-                self.follow()
+                self.reload_if_changed()
             finally:
                 self._publishing.release()
 
@@ -195,12 +168,12 @@ class Refresher:
         self._catalog.publish(sharing(derive(state, at=at), self._catalog.latest))
 
     def refresh_if_due(self) -> Refresh | None:
-        """Refresh, unless the catalog is young or somebody else is at it."""
+        """Refresh if the catalog is due and no other worker holds the lease."""
         if not self._is_due():
             return None
         try:
             with self._store.lease(), metrics.holding_lease():
-                self.follow()
+                self.reload_if_changed()
                 return self._run() if self._is_due() else None
         except LeaseTaken:
             return None
@@ -226,7 +199,7 @@ class Refresher:
         while True:
             try:
                 with self._store.lease(), metrics.holding_lease():
-                    self.follow()
+                    self.reload_if_changed()
                     if not replacing:
                         self._check_settings()
                     return self._run(on_visit)
@@ -265,8 +238,8 @@ class Refresher:
         began = time.monotonic()
         previous = self._catalog.latest
         known = () if previous is None else previous.state.regions
-        visits = self._discover(self._settings, known_regions=known, stopping=self._stopping.is_set, on_visit=on_visit)
-        if self._stopping.is_set():
+        visits = self._discover(self._settings, known_regions=known, stopping=self._stopping, on_visit=on_visit)
+        if self._stopping():
             return None
         snapshot = advance(
             previous,

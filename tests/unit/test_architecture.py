@@ -36,6 +36,7 @@ REFRESHING = {
     "app.discovery.parent",
     "app.refresh.store",
     "app.refresh.refresher",
+    "app.refresh.scheduler",
     "app.cli",
     "app.discovery.demo",
 }
@@ -43,7 +44,7 @@ REFRESHING = {
 # (module, function): a job's or a tool's top, where anything that goes wrong is logged with its traceback.
 MAY_CATCH_ALL = {
     ("app.auth.aws_child", "read_source"),
-    ("app.refresh.refresher", "_repeat"),
+    ("app.refresh.scheduler", "run_logged"),
     ("app.auth.keys", "_repeat"),
     ("app.api.mcp.server", "_call"),
 }

@@ -24,7 +24,6 @@ from app.telemetry.metrics import REGISTRY
 from config import Settings
 from tests.conftest import MakeApp, client_of
 from tests.support.builders import NOW, day, listing, model, snapshot
-from tests.support.servers import eventually
 
 INTERVAL_S = 900
 EAST = "us-east-1"
@@ -100,7 +99,7 @@ def test_many_workers_refresh_as_often_as_one(world: World) -> None:
     workers = [world.worker() for _ in range(4)]
     for _ in range(3):
         for refresher, _ in workers:
-            refresher.follow()
+            refresher.reload_if_changed()
             refresher.refresh_if_due()
         world.wait(seconds=INTERVAL_S)
 
@@ -135,7 +134,7 @@ def test_all_regions_are_asked_at_once_where_some_were_configured_before(world: 
     world.worker()[0].refresh_if_due()
     for _ in range(2):
         refresher, _ = world.worker(regions=("all",))
-        refresher.follow()
+        refresher.reload_if_changed()
         refresher.refresh_if_due()
 
     assert world.visits == 2
@@ -149,7 +148,7 @@ def test_all_regions_are_asked_as_often_as_named_ones_and_each_worker_keeps_the_
     known: list[tuple[str, ...]] = []
     for _ in range(3):
         refresher, catalog = world.worker(discover, regions=("all",))
-        refresher.follow()
+        refresher.reload_if_changed()
         refresher.refresh_if_due()
         assert ids(catalog) == ["a"]
     world.wait(seconds=INTERVAL_S)
@@ -163,11 +162,11 @@ def test_a_refresh_without_a_change_changes_nothing_for_who_follows(world: World
     leader, _ = world.worker()
     follower, catalog = world.worker()
     leader.refresh_if_due()
-    follower.follow()
+    follower.reload_if_changed()
     models = catalog.current().models
     world.wait(seconds=INTERVAL_S)
     leader.refresh_if_due()
-    follower.follow()
+    follower.reload_if_changed()
 
     assert catalog.current().state.attempted_at == world.now
     assert catalog.current().models is models
@@ -201,7 +200,7 @@ def test_a_clock_that_steps_brings_one_refresh_and_then_the_usual_ones(world: Wo
 
     def tick() -> None:
         for refresher in workers:
-            refresher.follow()
+            refresher.reload_if_changed()
             refresher.refresh_if_due()
 
     tick()
@@ -227,15 +226,15 @@ def test_a_worker_follows_what_another_publishes(world: World) -> None:
     leader, _ = world.worker()
     follower, catalog = world.worker()
     leader.refresh_if_due()
-    follower.follow()
+    follower.reload_if_changed()
     first = catalog.latest
-    follower.follow()
+    follower.reload_if_changed()
     assert catalog.latest is first
 
     world.answer = lambda: (listing(EAST, model("a"), model("b")),)
     world.wait(seconds=INTERVAL_S)
     leader.refresh_if_due()
-    follower.follow()
+    follower.reload_if_changed()
     assert ids(catalog) == ["a", "b"]
 
 
@@ -243,7 +242,7 @@ def test_a_new_process_serves_what_is_stored_however_old(world: World) -> None:
     world.worker()[0].refresh_if_due()
     world.wait(days=400)
     refresher, catalog = world.worker()
-    refresher.follow()
+    refresher.reload_if_changed()
 
     assert ids(catalog) == ["a"]
 
@@ -252,7 +251,7 @@ def test_only_configured_regions_are_taken_from_the_store(world: World) -> None:
     world.answer = lambda: (listing(EAST, model("a")), listing("eu-west-1", model("b")))
     world.worker(regions=(EAST, "eu-west-1"))[0].refresh_if_due()
     refresher, catalog = world.worker(regions=("eu-west-1",))
-    refresher.follow()
+    refresher.reload_if_changed()
 
     assert ids(catalog) == ["b"]
 
@@ -261,8 +260,8 @@ def test_a_catalog_of_another_source_is_not_served(world: World) -> None:
     world.worker(source="demo")[0].refresh_if_due()
     refresher, catalog = world.worker(source="aws")
     with counting("store_loads", outcome="other_source") as counted, capture_logs() as logs:
-        refresher.follow()
-        refresher.follow()
+        refresher.reload_if_changed()
+        refresher.reload_if_changed()
 
     assert catalog.latest is None
     assert [line["event"] for line in logs] == ["stored_catalog_ignored"]
@@ -274,8 +273,8 @@ def test_a_stored_catalog_that_makes_no_sense_is_set_aside_and_the_old_one_serve
     refresher.refresh_if_due()
     world.store.save(b'{"source": 7}')
     with counting("store_loads", outcome="malformed") as counted, capture_logs() as logs:
-        refresher.follow()
-        refresher.follow()
+        refresher.reload_if_changed()
+        refresher.reload_if_changed()
 
     assert [line["event"] for line in logs] == ["stored_catalog_set_aside"]
     assert ids(catalog) == ["a"]
@@ -297,12 +296,12 @@ def test_a_stored_catalog_that_cannot_be_read_is_tried_again_and_told_of_once(
         capture_logs() as logs,
     ):
         broken.setattr(world.store, "load", no_descriptors)
-        refresher.follow()
-        refresher.follow()
+        refresher.reload_if_changed()
+        refresher.reload_if_changed()
     assert [line["event"] for line in logs] == ["stored_catalog_unreadable"]
 
     with counting("store_loads", outcome="loaded") as loaded:
-        refresher.follow()
+        refresher.reload_if_changed()
     assert ids(catalog) == ["a"]
     assert (unreadable, loaded) == ([1], [1])
 
@@ -313,7 +312,7 @@ def test_a_model_retires_at_its_time_although_nothing_refreshes(world: World) ->
     refresher, catalog = world.worker()
     refresher.refresh_if_due()
     world.wait(hours=1)
-    refresher.follow()
+    refresher.reload_if_changed()
 
     assert [(it.id, it.lifecycle) for it in catalog.current().models] == [("a", RETIRED), ("b", ACTIVE)]
 
@@ -337,7 +336,7 @@ def test_a_disk_that_refuses_leaves_the_catalog_in_memory_until_it_heals(
         refresher.refresh_if_due()
     assert (failed, saved) == ([1], [1])
     other, followed = world.worker()
-    other.follow()
+    other.reload_if_changed()
     assert ids(followed) == ["a"]
 
 
@@ -365,7 +364,7 @@ def test_the_last_of_two_catalogs_stays_when_both_are_published_at_once(world: W
 
     catalog = Catalog()
     refresher = Refresher(world.settings, catalog, SlowStore(world.folder), world.discover, clock=world.clock)
-    following = threading.Thread(target=refresher.follow)
+    following = threading.Thread(target=refresher.reload_if_changed)
     following.start()
     loading.wait(5)
     refresher._run()
@@ -419,68 +418,24 @@ def test_an_operators_refresh_replaces_nothing_that_cannot_be_read(
     assert refresher.refresh_now() is not None
 
 
-@contextmanager
-def started(refresher: Refresher) -> Iterator[None]:
-    refresher.start()
-    try:
-        yield
-    finally:
-        refresher.stop()
+def test_a_worker_with_nothing_to_serve_looks_more_often(world: World) -> None:
+    refresher, _ = world.worker()
+    waiting = refresher.reload_check_s(), refresher.due_check_s()
+    refresher.refresh_if_due()
 
-
-def background() -> list[str]:
-    return [thread.name for thread in threading.enumerate() if thread.name.startswith("catalog-")]
-
-
-def test_a_started_worker_serves_the_stored_catalog_at_once(world: World) -> None:
-    world.worker()[0].refresh_if_due()
-    refresher, catalog = world.worker()
-    with started(refresher):
-        assert ids(catalog) == ["a"]
-
-    assert background() == []
-
-
-def test_a_started_worker_refreshes_and_follows_by_itself(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(refresh, "DUE_CHECK_S", 0.05)
-    first, second = world.worker(), world.worker()
-    with started(first[0]), started(second[0]):
-        eventually(lambda: first[1].latest and second[1].latest)
-        world.wait(seconds=INTERVAL_S)
-        eventually(lambda: world.visits == 2)
-
-
-def test_a_bug_in_a_job_is_logged_and_the_job_goes_on(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(refresh, "DUE_CHECK_S", 0.05)
-    answer = world.answer
-
-    def once_broken() -> tuple[Visit, ...]:
-        if world.visits == 1:
-            raise AssertionError("a bug")
-        return answer()
-
-    world.answer = once_broken
-    refresher, catalog = world.worker()
-    with counting("job_failures", job_name="refresh_if_due") as counted, capture_logs() as logs, started(refresher):
-        eventually(lambda: catalog.latest)
-
-    assert [line["job"] for line in logs if line["event"] == "job_failed"] == ["refresh_if_due"]
-    assert counted == [1]
+    assert waiting == (0.05, 0.05)
+    assert (refresher.reload_check_s(), refresher.due_check_s()) == (0.5, 1.0)
 
 
 def test_stopping_ends_a_refresh_under_way_and_publishes_nothing(world: World) -> None:
-    began = threading.Event()
-
-    def hang(settings: Settings, *, stopping: Callable[[], bool], **_: Any) -> Visits:
-        began.set()
-        eventually(stopping)
+    def end_when_told(settings: Settings, *, stopping: Callable[[], bool], **_: Any) -> Visits:
+        assert stopping()
         return Visits(regions=settings.regions, results=(), fault="the service is stopping")
 
-    refresher, catalog = world.worker(discover=hang)
-    with started(refresher):
-        assert began.wait(5)
+    catalog = Catalog()
+    refresher = Refresher(world.settings, catalog, world.store, end_when_told, clock=world.clock, stopping=lambda: True)
 
-    assert background() == []
+    assert refresher.refresh_if_due() is None
     assert catalog.latest is None
     assert world.store.load() is None
 
