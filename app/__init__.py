@@ -32,9 +32,9 @@ def create_app(settings: "Settings", *, catalog: "Catalog | None" = None) -> "Fl
     from app.auth import authentication as auth
     from app.catalog.current import Catalog
     from app.discovery.parent import discover
+    from app.refresh.file_store import file_store
     from app.refresh.refresher import Refresher, utc_now
     from app.refresh.scheduler import JobScheduler
-    from app.refresh.store import FileStore
     from app.telemetry import access_log as observe
     from app.telemetry import logs
     from app.web import cors
@@ -81,7 +81,7 @@ def create_app(settings: "Settings", *, catalog: "Catalog | None" = None) -> "Fl
     outermost = front.init_app(app)
     app.extensions["scheduler"] = scheduler = JobScheduler()
     app.extensions["refresher"] = refresher = Refresher(
-        settings, catalog, FileStore(settings.catalog_dir), discover, stopping=scheduler.is_stopping
+        settings, catalog, file_store(settings), discover, stopping=scheduler.is_stopping
     )
     reload_s, due_s = refresher.reload_check_s, refresher.due_check_s
     scheduler.add_job(refresher.reload_if_changed, name="reload_if_changed", every_s=reload_s)

@@ -18,8 +18,9 @@ from app.catalog.lookup import find_model
 from app.catalog.records import ACTIVE, CatalogModel, CatalogSnapshot
 from app.catalog.status import status_of
 from app.discovery.parent import Visit
-from app.refresh.refresher import OtherSettings, Refresh, Refresher, utc_now
-from app.refresh.store import LeaseTaken
+from app.refresh.refresher import Refresher, SettingsMismatch, utc_now
+from app.refresh.result import Refresh
+from app.refresh.store import LeaseLost, LeaseTaken, StoreUnreachable
 from config import Settings
 
 NOTHING_PUBLISHED = 1
@@ -48,7 +49,7 @@ def init_app(app: Flask) -> None:
 
 @catalog.command()
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
-@click.option("--force", is_flag=True, help="Replace a stored catalog of another source or of other regions.")
+@click.option("--force", is_flag=True, help="Refresh although no service has these settings.")
 def refresh(as_json: bool, force: bool) -> None:
     """Ask every region now and publish the result to the running workers.
 
@@ -64,13 +65,11 @@ def refresh(as_json: bool, force: bool) -> None:
             spinner.update(f"{len(answered)} regions answered, {visit.region} the last")
 
         try:
-            done = refresher.refresh_now(on_visit, replacing=force)
-        except OtherSettings as stored:
-            sys.exit(_refused(f"the stored catalog is of {stored}, and this environment is not; --force replaces it"))
-        except LeaseTaken:
-            sys.exit(_refused("another refresh holds the lease and does not end (`lslocks` tells whose)"))
-        except OSError as error:
-            sys.exit(_refused(f"{error.filename or 'the folder of the catalog'}: {error.strerror}"))
+            done = refresher.refresh_now(on_visit, force=force)
+        except SettingsMismatch as stored:
+            sys.exit(_refused(f"the stored catalog is of {stored}, and this environment is not; --force adds its own"))
+        except (LeaseTaken, LeaseLost, StoreUnreachable) as error:
+            sys.exit(_refused(str(error)))
     if done is None:
         sys.exit(_refused("stopped"))
     _print_status(done.snapshot, as_json=as_json)

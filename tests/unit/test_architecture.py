@@ -34,9 +34,13 @@ MAY_IMPORT_BOTO = {"app.discovery.__main__", "app.auth.aws_child"}
 REFRESHING = {
     "app.discovery.__main__",
     "app.discovery.parent",
-    "app.refresh.store",
+    "app.refresh.file_store",
+    "app.refresh.follower",
     "app.refresh.refresher",
+    "app.refresh.result",
+    "app.refresh.schedule",
     "app.refresh.scheduler",
+    "app.refresh.store",
     "app.cli",
     "app.discovery.demo",
 }

@@ -1,80 +1,26 @@
-"""When the catalog is refreshed, and what every worker makes of the store; the clock and the regions are the test's."""
+"""When the catalog is refreshed, and what every worker makes of the store; clocks and regions are the test's."""
 
 import errno
 import os
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import replace
-from datetime import datetime, timedelta
-from pathlib import Path
+from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from structlog.testing import capture_logs
 
-from app.catalog.codec import encode_state
 from app.catalog.current import Catalog
 from app.catalog.records import ACTIVE, RETIRED, RegionFailure
-from app.discovery.parent import Visit, Visits
-from app.refresh import refresher as refresh
+from app.discovery.parent import Visits
+from app.refresh import refresher as refreshing
+from app.refresh import schedule
+from app.refresh.file_store import FileStore
 from app.refresh.refresher import Refresher
-from app.refresh.store import FileStore, LeaseTaken
-from app.telemetry.metrics import REGISTRY
+from app.refresh.store import LeaseTaken, Stored, StoreUnreachable
 from config import Settings
-from tests.conftest import MakeApp, client_of
-from tests.support.builders import NOW, day, listing, model, snapshot
-
-INTERVAL_S = 900
-EAST = "us-east-1"
-
-
-class World:
-    """A clock to set, regions that answer what they are told to, and a store in a folder."""
-
-    def __init__(self, folder: Path) -> None:
-        self.now = NOW
-        self.folder = folder
-        self.store = FileStore(folder)
-        self.settings = Settings(regions=(EAST,), refresh_s=INTERVAL_S, refresh_timeout_s=5, auth_disabled=True)
-        self.answer: Callable[[], tuple[Visit, ...]] = lambda: (listing(EAST, model("a"), at=self.now),)
-        self.visits = 0
-
-    def discover(self, settings: Settings, **_: Any) -> Visits:
-        self.visits += 1
-        return Visits(regions=settings.regions, results=self.answer())
-
-    def clock(self) -> datetime:
-        return self.now
-
-    def worker(self, discover: Any = None, **settings: Any) -> tuple[Refresher, Catalog]:
-        catalog = Catalog()
-        changed = Settings(**{name: getattr(self.settings, name) for name in self.settings.__slots__} | settings)
-        return Refresher(changed, catalog, self.store, discover or self.discover, clock=self.clock), catalog
-
-    def wait(self, **duration: float) -> None:
-        self.now += timedelta(**duration)
-
-
-@pytest.fixture
-def world(tmp_path: Path) -> World:
-    return World(tmp_path / "catalog")
-
-
-@contextmanager
-def counting(name: str, **labels: str) -> Iterator[list[float]]:
-    """How far a counter rose meanwhile, in a list, once that is over."""
-
-    def value() -> float:
-        return REGISTRY.get_sample_value(f"model_catalog_{name}_total", labels) or 0
-
-    before, rose = value(), list[float]()
-    yield rose
-    rose.append(value() - before)
-
-
-def ids(catalog: Catalog) -> list[str]:
-    return [it.id for it in catalog.current().models]
+from tests.support.builders import NOW, listing, model
+from tests.unit.refresh.world import EAST, INTERVAL_S, World, counting, ids, save
 
 
 def test_without_a_catalog_a_refresh_is_due(world: World) -> None:
@@ -121,23 +67,6 @@ def test_a_refresh_under_way_elsewhere_is_not_repeated(world: World) -> None:
         assert refresher.refresh_if_due() is None
 
     assert world.visits == 0
-
-
-def test_a_region_newly_configured_is_asked_at_once(world: World) -> None:
-    world.worker()[0].refresh_if_due()
-    refresher, _ = world.worker(regions=(EAST, "eu-west-1"))
-
-    assert refresher.refresh_if_due() is not None
-
-
-def test_all_regions_are_asked_at_once_where_some_were_configured_before(world: World) -> None:
-    world.worker()[0].refresh_if_due()
-    for _ in range(2):
-        refresher, _ = world.worker(regions=("all",))
-        refresher.reload_if_changed()
-        refresher.refresh_if_due()
-
-    assert world.visits == 2
 
 
 def test_all_regions_are_asked_as_often_as_named_ones_and_each_worker_keeps_the_catalog(world: World) -> None:
@@ -190,36 +119,8 @@ def test_while_there_is_nothing_to_serve_the_next_try_comes_soon(world: World) -
     refresher.refresh_if_due()
     assert refresher.refresh_if_due() is None
 
-    world.wait(seconds=refresh.RETRY_S)
+    world.wait(seconds=schedule.RETRY_S)
     assert refresher.refresh_if_due() is not None
-
-
-@pytest.mark.parametrize("hours", [1, -1])
-def test_a_clock_that_steps_brings_one_refresh_and_then_the_usual_ones(world: World, hours: int) -> None:
-    workers = [world.worker()[0] for _ in range(2)]
-
-    def tick() -> None:
-        for refresher in workers:
-            refresher.reload_if_changed()
-            refresher.refresh_if_due()
-
-    tick()
-    world.wait(hours=hours)
-    tick()
-    tick()
-    assert world.visits == 2
-
-    world.wait(seconds=INTERVAL_S)
-    tick()
-    assert world.visits == 3
-
-
-def test_a_clock_set_back_a_little_is_no_reason_to_refresh(world: World) -> None:
-    refresher, _ = world.worker()
-    refresher.refresh_if_due()
-    world.wait(seconds=-30)
-
-    assert refresher.refresh_if_due() is None
 
 
 def test_a_worker_follows_what_another_publishes(world: World) -> None:
@@ -247,48 +148,27 @@ def test_a_new_process_serves_what_is_stored_however_old(world: World) -> None:
     assert ids(catalog) == ["a"]
 
 
-def test_only_configured_regions_are_taken_from_the_store(world: World) -> None:
-    world.answer = lambda: (listing(EAST, model("a")), listing("eu-west-1", model("b")))
-    world.worker(regions=(EAST, "eu-west-1"))[0].refresh_if_due()
-    refresher, catalog = world.worker(regions=("eu-west-1",))
-    refresher.reload_if_changed()
-
-    assert ids(catalog) == ["b"]
-
-
-def test_a_catalog_of_another_source_is_not_served(world: World) -> None:
-    world.worker(source="demo")[0].refresh_if_due()
-    refresher, catalog = world.worker(source="aws")
-    with counting("store_loads", outcome="other_source") as counted, capture_logs() as logs:
-        refresher.reload_if_changed()
-        refresher.reload_if_changed()
-
-    assert catalog.latest is None
-    assert [line["event"] for line in logs] == ["stored_catalog_ignored"]
-    assert counted == [1]
-
-
-def test_a_stored_catalog_that_makes_no_sense_is_set_aside_and_the_old_one_served(world: World) -> None:
+def test_a_stored_catalog_that_makes_no_sense_is_quarantined_and_the_old_one_served(world: World) -> None:
     refresher, catalog = world.worker()
     refresher.refresh_if_due()
-    world.store.save(b'{"source": 7}')
+    save(world.store, b'{"source": 7}')
     with counting("store_loads", outcome="malformed") as counted, capture_logs() as logs:
         refresher.reload_if_changed()
         refresher.reload_if_changed()
 
-    assert [line["event"] for line in logs] == ["stored_catalog_set_aside"]
+    assert [line["event"] for line in logs] == ["snapshot_quarantined"]
     assert ids(catalog) == ["a"]
     assert counted == [1]
 
 
-def test_a_stored_catalog_that_cannot_be_read_is_tried_again_and_told_of_once(
+def test_a_stored_catalog_that_cannot_be_read_is_tried_again_and_logged_once(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     world.worker()[0].refresh_if_due()
-    refresher, catalog = world.worker()
+    refresher, catalog = world.worker(store=world.store)
 
     def no_descriptors(*_: object) -> None:
-        raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+        raise StoreUnreachable(os.strerror(errno.EMFILE))
 
     with (
         monkeypatch.context() as broken,
@@ -298,7 +178,7 @@ def test_a_stored_catalog_that_cannot_be_read_is_tried_again_and_told_of_once(
         broken.setattr(world.store, "load", no_descriptors)
         refresher.reload_if_changed()
         refresher.reload_if_changed()
-    assert [line["event"] for line in logs] == ["stored_catalog_unreadable"]
+    assert [line["event"] for line in logs] == ["snapshot_unreadable"]
 
     with counting("store_loads", outcome="loaded") as loaded:
         refresher.reload_if_changed()
@@ -356,18 +236,17 @@ def test_the_last_of_two_catalogs_stays_when_both_are_published_at_once(world: W
     loading, go_on = threading.Event(), threading.Event()
 
     class SlowStore(FileStore):
-        def load(self) -> bytes | None:
+        def load(self) -> Stored | None:
             data = super().load()
             loading.set()
             go_on.wait(0.3)
             return data
 
-    catalog = Catalog()
-    refresher = Refresher(world.settings, catalog, SlowStore(world.folder), world.discover, clock=world.clock)
+    refresher, catalog = world.worker(store=SlowStore(world.store._folder))
     following = threading.Thread(target=refresher.reload_if_changed)
     following.start()
     loading.wait(5)
-    refresher._run()
+    refresher.refresh_now()
     go_on.set()
     following.join()
 
@@ -375,17 +254,17 @@ def test_the_last_of_two_catalogs_stays_when_both_are_published_at_once(world: W
 
 
 def test_an_operators_refresh_waits_for_the_one_under_way(world: World) -> None:
-    held, let_go = threading.Event(), threading.Event()
+    held, free = threading.Event(), threading.Event()
 
     def hold() -> None:
         with world.store.lease():
             held.set()
-            let_go.wait(5)
+            free.wait(5)
 
     holder = threading.Thread(target=hold)
     holder.start()
     held.wait(5)
-    threading.Timer(0.1, let_go.set).start()
+    threading.Timer(0.1, free.set).start()
     done = world.worker()[0].refresh_now()
     holder.join()
 
@@ -395,7 +274,7 @@ def test_an_operators_refresh_waits_for_the_one_under_way(world: World) -> None:
 def test_an_operators_refresh_gives_up_on_a_lease_that_never_ends(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(refresh, "STOP_TIMEOUT_S", -5.0)
+    monkeypatch.setattr(refreshing, "STOP_TIMEOUT_S", -5.0)
     with world.store.lease(), pytest.raises(LeaseTaken):
         world.worker()[0].refresh_now()
 
@@ -404,14 +283,14 @@ def test_an_operators_refresh_replaces_nothing_that_cannot_be_read(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     world.worker()[0].refresh_if_due()
-    refresher, _ = world.worker()
+    refresher, _ = world.worker(store=world.store)
 
     def refuse(*_: object) -> None:
-        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+        raise StoreUnreachable(os.strerror(errno.EACCES))
 
     with monkeypatch.context() as broken:
         broken.setattr(world.store, "load", refuse)
-        with pytest.raises(PermissionError):
+        with pytest.raises(StoreUnreachable):
             refresher.refresh_now()
         assert world.visits == 1
 
@@ -433,7 +312,9 @@ def test_stopping_ends_a_refresh_under_way_and_publishes_nothing(world: World) -
         return Visits(regions=settings.regions, results=(), fault="the service is stopping")
 
     catalog = Catalog()
-    refresher = Refresher(world.settings, catalog, world.store, end_when_told, clock=world.clock, stopping=lambda: True)
+    refresher = Refresher(
+        world.settings, catalog, world.store, end_when_told, clock=lambda: world.now, stopping=lambda: True
+    )
 
     assert refresher.refresh_if_due() is None
     assert catalog.latest is None
@@ -451,63 +332,6 @@ def test_the_log_tells_of_a_failed_region_and_of_what_is_served_of_it(world: Wor
 
     told = {line["event"]: line for line in logs}
     assert told["region_failed"]["code"] == "ThrottlingException"
-    assert told["catalog_not_refreshed"]["log_level"] == "error"
+    assert told["refresh_failed"]["log_level"] == "error"
     assert told["region_failed"]["serving"] == f"its listing of {NOW.isoformat(timespec='seconds')}"
-    assert (told["catalog_not_refreshed"]["regions_listed"], told["catalog_not_refreshed"]["regions_failed"]) == (0, 1)
-
-
-@pytest.mark.parametrize(
-    ("question", "found", "never"),
-    [
-        ("/anthropic/v1/models?after_id=b", ["a"], "/anthropic/v1/models?after_id=never"),
-        ("/anthropic/v1/models?region=eu-west-1", ["b"], "/anthropic/v1/models?region=eu-west-9"),
-        ("/anthropic/v1/models/b", ["b"], "/anthropic/v1/models/never"),
-        ("/v1/models/b", ["b"], "/v1/models/never"),
-        ("/search_models?after_id=b", ["a"], "/search_models?after_id=never"),
-        ("/search_models?provider=Other", ["b"], "/search_models?provider=never"),
-    ],
-)
-def test_what_another_worker_told_of_is_known_to_a_worker_that_has_not_followed_yet(
-    make_app: MakeApp, tmp_path: Path, question: str, found: list[str], never: str
-) -> None:
-    app = make_app(snapshot(listing(EAST, model("a"))))
-    newer = [listing(EAST, model("a")), listing("eu-west-1", model("b", start_of_life_at=day(9), provider="Other"))]
-    FileStore(tmp_path / "catalog").save(encode_state(snapshot(*newer).state))
-    app.extensions["refresher"]._settings = replace(app.extensions["settings"], regions=(EAST, "eu-west-1"))
-
-    body = client_of(app).get(question).get_json()
-
-    assert [row["id"] for row in body.get("data", [body])] == found
-    assert client_of(app).get(never).status_code == (400 if "?" in never else 404)
-
-
-def test_a_question_for_something_unknown_leaves_the_refresher_free(make_app: MakeApp) -> None:
-    app = make_app(snapshot(listing(EAST, model("a"))))
-    asking = threading.Thread(target=client_of(app).get, args=("/v1/models/unknown",))
-    asking.start()
-    asking.join()
-    publishing = app.extensions["refresher"]._publishing
-
-    assert publishing.acquire(timeout=1)
-    publishing.release()
-
-
-def test_a_question_for_something_unknown_does_not_wait_for_a_disk_that_hangs(make_app: MakeApp) -> None:
-    app = make_app(snapshot(listing(EAST, model("a"))))
-    saving, done = threading.Event(), threading.Event()
-
-    def save() -> None:
-        with app.extensions["refresher"]._publishing:
-            saving.set()
-            done.wait(30)
-
-    saver = threading.Thread(target=save)
-    saver.start()
-    saving.wait()
-    answer = client_of(app).get("/v1/models/unknown")
-    still_saving = not done.is_set() and saver.is_alive()
-    done.set()
-    saver.join()
-
-    assert answer.status_code == 404
-    assert still_saving
+    assert (told["refresh_failed"]["regions_listed"], told["refresh_failed"]["regions_failed"]) == (0, 1)

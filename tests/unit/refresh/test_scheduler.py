@@ -7,56 +7,18 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import datetime, timedelta, tzinfo
+from datetime import datetime, timedelta
 from itertools import pairwise
 
 import pytest
 from apscheduler.executors.debug import DebugExecutor
-from apscheduler.schedulers.base import BaseScheduler
 from structlog.testing import capture_logs
 
 from app.refresh import scheduler as scheduling
-from app.refresh.scheduler import JobScheduler, SteadyScheduler
+from app.refresh.scheduler import JobScheduler
 from app.telemetry.metrics import REGISTRY
 from tests.support.servers import PROJECT, eventually
-
-REAL_DATETIME = datetime
-
-
-class Time:
-    """Two clocks: the monotonic one only advances; the wall clock, as APScheduler reads it, steps, too."""
-
-    def __init__(self) -> None:
-        self.monotonic_s = 1000.0
-        self.stepped = timedelta()
-
-    def monotonic(self) -> float:
-        return self.monotonic_s
-
-    def wall(self, zone: tzinfo | None) -> datetime:
-        start = REAL_DATETIME(2026, 11, 22, 12, 0, tzinfo=zone)
-        return start + timedelta(seconds=self.monotonic_s) + self.stepped
-
-
-@pytest.fixture
-def clocks(monkeypatch: pytest.MonkeyPatch) -> Time:
-    """The clocks of the test, and a scheduler without a thread: `passes` has it work."""
-    clocks = Time()
-
-    class WallClock(datetime):
-        @classmethod
-        def now(cls, zone: tzinfo | None = None) -> datetime:  # type: ignore[override]
-            return clocks.wall(zone)
-
-    class ByHand(SteadyScheduler):
-        start = BaseScheduler.start
-
-        def wakeup(self) -> None:
-            pass
-
-    monkeypatch.setattr("apscheduler.schedulers.base.datetime", WallClock)
-    monkeypatch.setattr(scheduling, "SteadyScheduler", ByHand)
-    return clocks
+from tests.unit.refresh.clocks import Time
 
 
 def passes(scheduler: JobScheduler, clocks: Time, *, for_s: float) -> None:
