@@ -82,7 +82,8 @@ def post_fork(server: Arbiter, worker: Worker) -> None:
 def post_worker_init(worker: Worker) -> None:
     """Threads started before the fork would be dead after it, so each worker starts its own."""
     worker.wsgi.extensions["key_keeper"].start()
-    worker.wsgi.extensions["refresher"].start()
+    worker.wsgi.extensions["refresher"].reload_if_changed()
+    worker.wsgi.extensions["scheduler"].start()
     logs.lines.start()
 
 
@@ -91,5 +92,5 @@ def worker_exit(server: Arbiter, worker: Worker) -> None:
     application = getattr(worker, "wsgi", None)
     if application is not None:
         application.extensions["key_keeper"].stop()
-        application.extensions["refresher"].stop()
+        application.extensions["scheduler"].stop()
     logs.lines.stop()

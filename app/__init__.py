@@ -34,8 +34,9 @@ def create_app(settings: "Settings", *, catalog: "Catalog | None" = None, for_co
     from app.auth import authentication as auth
     from app.catalog.current import Catalog
     from app.discovery.parent import discover
+    from app.refresh.file_store import file_store
     from app.refresh.refresher import Refresher, utc_now
-    from app.refresh.store import FileStore
+    from app.refresh.scheduler import JobScheduler
     from app.telemetry import access_log as observe
     from app.telemetry import logs
     from app.web import cors
@@ -80,9 +81,14 @@ def create_app(settings: "Settings", *, catalog: "Catalog | None" = None, for_co
     if settings.mcp_enabled:
         mcp.init_app(app)
     outermost = front.init_app(app)
-    app.extensions["refresher"] = Refresher(
-        settings, catalog, FileStore(settings.catalog_dir), discover, after_job=outermost.make_ahead
+    app.extensions["scheduler"] = scheduler = JobScheduler()
+    app.extensions["refresher"] = refresher = Refresher(
+        settings, catalog, file_store(settings), discover, stopping=scheduler.is_stopping
     )
+    reload_s, due_s = refresher.reload_check_s, refresher.due_check_s
+    scheduler.add_job(refresher.reload_if_changed, name="reload_if_changed", every_s=reload_s)
+    scheduler.add_job(refresher.refresh_if_due, name="refresh_if_due", every_s=due_s)
+    scheduler.add_job(outermost.make_ahead, name="warm", every_s=reload_s)
     return app
 
 

@@ -21,8 +21,9 @@ from app.catalog.lookup import find_model
 from app.catalog.records import ACTIVE, CatalogModel, CatalogSnapshot
 from app.catalog.status import status_of
 from app.discovery.parent import Visit
-from app.refresh.refresher import OtherSettings, Refresh, Refresher, utc_now
-from app.refresh.store import LeaseTaken
+from app.refresh.refresher import Refresher, SettingsMismatch, utc_now
+from app.refresh.result import Refresh
+from app.refresh.store import LeaseLost, LeaseTaken, StoreUnreachable
 from app.telemetry import logs
 from config import Settings
 
@@ -58,7 +59,7 @@ def init_app(app: Flask) -> None:
 
 @catalog.command()
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
-@click.option("--force", is_flag=True, help="Replace a stored catalog of another source or other regions.")
+@click.option("--force", is_flag=True, help="Refresh although no service has these settings.")
 def refresh(as_json: bool, force: bool) -> None:
     """Refresh all regions now; running workers load the result within two seconds.
 
@@ -74,14 +75,12 @@ def refresh(as_json: bool, force: bool) -> None:
             spinner.update(f"{len(answered)} regions answered, last {visit.region}")
 
         try:
-            done = refresher.refresh_now(on_visit, replacing=force)
-        except OtherSettings as stored:
+            done = refresher.refresh_now(on_visit, force=force)
+        except SettingsMismatch as stored:
             reason = f"the stored catalog is from {stored}, which this environment does not cover"
-            sys.exit(_not_published(f"{reason}; --force replaces it"))
-        except LeaseTaken:
-            sys.exit(_not_published("another refresh holds the lease and does not end; `lslocks` shows its process"))
-        except OSError as error:
-            sys.exit(_not_published(f"{error.filename or 'CATALOG_DIR'}: {error.strerror}"))
+            sys.exit(_not_published(f"{reason}; --force adds a catalog of its own"))
+        except (LeaseTaken, LeaseLost, StoreUnreachable) as error:
+            sys.exit(_not_published(str(error)))
     if done is None:
         sys.exit(_not_published("stopped"))
     _print_status(done.snapshot, as_json=as_json)
@@ -158,7 +157,7 @@ def _out() -> Console:
 
 
 def _stored() -> CatalogSnapshot | None:
-    current_app.extensions["refresher"].follow()
+    current_app.extensions["refresher"].reload_if_changed()
     snapshot: CatalogSnapshot | None = current_app.extensions["catalog"].latest
     return snapshot
 

@@ -40,7 +40,7 @@ def made_of_snapshot(make: Callable[[CatalogSnapshot], MadeT]) -> MadeT:
     try:
         return make(current_snapshot())
     except (UnknownCursor, UnknownValue, ModelNotFound):
-        current_app.extensions["refresher"].follow_now()
+        current_app.extensions["refresher"].reload_before_404()
         g.pop("snapshot", None)
         return make(current_snapshot())
 

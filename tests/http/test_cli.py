@@ -1,6 +1,7 @@
 """`flask catalog ...` as an operator calls it."""
 
 import json
+import os
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
@@ -13,8 +14,8 @@ from flask import Flask
 from app import create_app
 from app.catalog.records import RegionFailure, RegionListing
 from app.discovery.parent import Visits
+from app.refresh.file_store import file_store
 from app.refresh.refresher import Refresher, utc_now
-from app.refresh.store import FileStore
 from config import ConfigError, Settings
 from tests.conftest import MakeApp, client_of
 from tests.support.builders import KEY, day, listing, model, profile
@@ -39,7 +40,7 @@ def discovery_of(*visits: Visit, fault: str | None = None) -> Callable[..., Visi
 
 def with_discovery(app: Flask, discover: Callable[..., Visits]) -> Flask:
     settings, catalog = app.extensions["settings"], app.extensions["catalog"]
-    app.extensions["refresher"] = Refresher(settings, catalog, FileStore(settings.catalog_dir), discover)
+    app.extensions["refresher"] = Refresher(settings, catalog, file_store(settings), discover)
     return app
 
 
@@ -178,28 +179,40 @@ def test_a_refresh_in_json_is_json_alone_with_every_reason(make: Callable[..., F
 
 
 @pytest.mark.parametrize(
-    "settings", [{"regions": ("us-east-1",)}, {"regions": ("us-east-1", "us-west-2")}, {"source": "demo"}]
+    "settings",
+    [{"regions": ("us-east-1",)}, {"regions": ("us-east-1", "us-west-2")}, {"regions": ("all",)}, {"source": "demo"}],
 )
-def test_a_refresh_with_other_settings_replaces_nothing_but_by_force(
+def test_a_refresh_with_settings_that_no_service_has_takes_force_and_replaces_nothing(
     make: Callable[..., Flask], settings: dict[str, Any]
 ) -> None:
     run(make(*GOOD), "refresh")
 
     refused = run(make(GOOD[0], **settings), "refresh")
-    kept = json.loads(run(make(), "show", "--json").stdout)
     forced = run(make(GOOD[0], **settings), "refresh", "--force")
+    kept = json.loads(run(make(), "show", "--json").stdout)
 
     assert refused.exit_code == 1
     assert "is from CATALOG_SOURCE=aws AWS_BEDROCK_REGIONS=us-east-1,eu-west-1, which" in refused.stderr
-    assert [found["id"] for found in kept] == ["a", "b", "c"]
     assert forced.exit_code == 0
+    assert [found["id"] for found in kept] == ["a", "b", "c"]
 
 
-@pytest.mark.parametrize("regions", [("us-west-2", "eu-west-1", "us-east-1"), ("all",)])
-def test_a_refresh_of_more_regions_needs_no_force(make: Callable[..., Flask], regions: tuple[str, ...]) -> None:
+def test_a_refresh_of_the_same_regions_in_another_order_needs_no_force(make: Callable[..., Flask]) -> None:
     run(make(*GOOD), "refresh")
 
-    assert run(make(*GOOD, regions=regions), "refresh").exit_code == 0
+    assert run(make(*GOOD, regions=REGIONS[::-1]), "refresh").exit_code == 0
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="giving a folder to another user takes root")
+def test_a_refresh_as_another_user_than_the_services_says_so(make: Callable[..., Flask], tmp_path: Path) -> None:
+    run(make(*GOOD), "refresh")
+    [folder] = (tmp_path / "catalog").iterdir()
+    os.chown(folder, 12345, -1)
+
+    done = run(make(*GOOD), "refresh")
+
+    assert done.exit_code == 1
+    assert "belongs to the user 12345, and this process runs as root: run it as that user" in done.stderr
 
 
 def test_a_refresh_into_a_folder_that_cannot_be_says_which(make: Callable[..., Flask], tmp_path: Path) -> None:
@@ -217,7 +230,7 @@ def test_a_refresh_waits_for_one_under_way_but_not_for_ever(
     monkeypatch.setattr("app.refresh.refresher.STOP_TIMEOUT_S", -0.5)
     app = make(*GOOD, refresh_timeout_s=1)
 
-    with FileStore(app.extensions["settings"].catalog_dir).lease():
+    with file_store(app.extensions["settings"]).lease():
         done = run(app, "refresh")
 
     assert done.exit_code == 1

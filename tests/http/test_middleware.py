@@ -271,11 +271,12 @@ def test_a_worker_makes_ahead_in_the_background(counting: Counting) -> None:
         client.get(LIST)
     catalog.publish(HISTORY[2])
     with refresher._store.lease():  # So that it does not refresh.
-        refresher.start()
+        scheduler = client.application.extensions["scheduler"]
+        scheduler.start()
         try:
             eventually(lambda: len(asked) == 3)
         finally:
-            refresher.stop()
+            scheduler.stop()
 
 
 def test_only_so_many_answers_are_made_ahead(counting: Counting, monkeypatch: pytest.MonkeyPatch) -> None:

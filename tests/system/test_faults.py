@@ -46,7 +46,7 @@ COUNTED = {"bare": "completed_rows", "mistyped": "skipped_rows"}
 TIMEOUT_S = 6
 
 # What ends a refresh in the log: some region answered, or none.
-REFRESHES = ("catalog_refreshed", "catalog_not_refreshed")
+REFRESHES = ("catalog_refreshed", "refresh_failed")
 
 # The story of the faults is told once, before the first test.
 pytestmark = pytest.mark.timeout(300)

@@ -32,8 +32,13 @@ MAY_IMPORT_BOTO = {"app.discovery.__main__", "app.auth.aws_child"}
 REFRESHING = {
     "app.discovery.__main__",
     "app.discovery.parent",
-    "app.refresh.store",
+    "app.refresh.file_store",
+    "app.refresh.follower",
     "app.refresh.refresher",
+    "app.refresh.result",
+    "app.refresh.schedule",
+    "app.refresh.scheduler",
+    "app.refresh.store",
     "app.cli",
     "app.discovery.demo",
 }
@@ -41,7 +46,7 @@ REFRESHING = {
 # (module, function): a job's or a tool's top, where anything that goes wrong is logged with its traceback.
 MAY_CATCH_ALL = {
     ("app.auth.aws_child", "read_source"),
-    ("app.refresh.refresher", "_repeat"),
+    ("app.refresh.scheduler", "run_logged"),
     ("app.auth.keys", "_repeat"),
     ("app.api.mcp.server", "_call"),
 }
