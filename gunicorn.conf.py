@@ -81,9 +81,9 @@ def post_fork(server: Arbiter, worker: Worker) -> None:
 
 def post_worker_init(worker: Worker) -> None:
     """Threads started before the fork would be dead after it, so each worker starts its own."""
-    worker.wsgi.extensions["key_keeper"].start()
-    worker.wsgi.extensions["refresher"].reload_if_changed()
-    worker.wsgi.extensions["scheduler"].start()
+    from app.services import services_of
+
+    services_of(worker.wsgi).start()
     logs.lines.start()
 
 
@@ -91,6 +91,7 @@ def worker_exit(server: Arbiter, worker: Worker) -> None:
     """End what is under way in the background, and its children with it."""
     application = getattr(worker, "wsgi", None)
     if application is not None:
-        application.extensions["key_keeper"].stop()
-        application.extensions["scheduler"].stop()
+        from app.services import services_of
+
+        services_of(application).stop()
     logs.lines.stop()

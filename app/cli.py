@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import click
-from flask import Flask, current_app
+from flask import Flask
 from flask.cli import AppGroup, with_appcontext
 from rich.console import Console
 from rich.table import Table
@@ -20,17 +20,20 @@ from app.api.status_schemas import CatalogReportSchema
 from app.catalog.lookup import find_model
 from app.catalog.records import ACTIVE, CatalogModel, CatalogSnapshot
 from app.catalog.status import status_of
+from app.catalog.view import CatalogView, Scope
 from app.discovery.parent import Visit
-from app.refresh.refresher import Refresher, SettingsMismatch, utc_now
+from app.refresh.refresher import SettingsMismatch
 from app.refresh.result import Refresh
 from app.refresh.store import LeaseLost, LeaseTaken, StoreUnreachable
+from app.services import current_services
 from app.telemetry import logs
-from config import Settings
 
 NOTHING_PUBLISHED = 1
 SOME_FAILED = 3
 
 PIPE_WIDTH = 400
+# Operators see what no dialect lists, too.
+EVERYTHING = Scope(name="operator", include_provisioned=True)
 
 DIRECTIONS = {
     "northeast": "ne",
@@ -49,7 +52,7 @@ DIRECTIONS = {
 @with_appcontext
 def catalog() -> None:
     """Refresh and show the stored model catalog."""
-    settings: Settings = current_app.extensions["settings"]
+    settings = current_services().settings
     logs.configure("console", "error" if settings.log_level == "error" else "warning")
 
 
@@ -65,7 +68,7 @@ def refresh(as_json: bool, force: bool) -> None:
 
     Exit status: 0 if every region answered, 3 if some failed, 1 if nothing was published.
     """
-    refresher: Refresher = current_app.extensions["refresher"]
+    refresher = current_services().refresher
     progress = Console(stderr=True)
     answered: list[str] = []
     with progress.status("Waiting for the regions") as spinner:
@@ -127,7 +130,7 @@ def show(model_id: str | None, regions: tuple[str, ...], as_json: bool) -> None:
         raise click.BadParameter(f"not in this catalog: {', '.join(sorted(unknown))}", param_hint="--region")
     models: Sequence[CatalogModel] = snapshot.models
     if model_id is not None:
-        found = find_model(snapshot, model_id)
+        found = find_model(CatalogView(snapshot, EVERYTHING), model_id)
         if found is None:
             raise click.ClickException(f"no model, inference profile or ARN {model_id!r} is in the catalog")
         models = [found]
@@ -157,14 +160,15 @@ def _out() -> Console:
 
 
 def _stored() -> CatalogSnapshot | None:
-    current_app.extensions["refresher"].reload_if_changed()
-    snapshot: CatalogSnapshot | None = current_app.extensions["catalog"].latest
-    return snapshot
+    services = current_services()
+    services.refresher.reload_if_changed()
+    return services.catalog.latest
 
 
 def _print_status(snapshot: CatalogSnapshot | None, *, as_json: bool) -> None:
-    settings: Settings = current_app.extensions["settings"]
-    report: dict[str, Any] = CatalogReportSchema().dump(status_of(snapshot, at=utc_now(), refresh_s=settings.refresh_s))
+    services = current_services()
+    status = status_of(snapshot, at=services.clock(), refresh_s=services.settings.refresh_s)
+    report: dict[str, Any] = CatalogReportSchema().dump(status)
     if as_json:
         click.echo(json.dumps(report, indent=2))
         return

@@ -3,6 +3,7 @@
 import os
 import subprocess
 from collections.abc import Callable, Iterator
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -59,11 +60,17 @@ MakeApp = Callable[..., Flask]
 
 @pytest.fixture
 def make_app(tmp_path: Path) -> MakeApp:
-    """An app over a given snapshot (None for none), with any setting changed."""
+    """An app over a given snapshot (None for none), with any setting, the clock or the discovery changed."""
 
-    def make(snapshot: CatalogSnapshot | None = None, **changes: Any) -> Flask:
+    def make(
+        snapshot: CatalogSnapshot | None = None,
+        *,
+        clock: Callable[[], datetime] | None = None,
+        discover: Any = None,
+        **changes: Any,
+    ) -> Flask:
         fields: dict[str, Any] = {"api_keys": (KEY,), "catalog_dir": tmp_path / "catalog"}
-        app = create_app(Settings(**(fields | changes)), catalog=Catalog(snapshot))
+        app = create_app(Settings(**(fields | changes)), catalog=Catalog(snapshot), clock=clock, discover=discover)
         app.testing = True
         return app
 

@@ -1,4 +1,4 @@
-"""Fields that the dialects share. Reasons are worded as the real APIs word them."""
+"""Fields that the dialects share, each with a bound on its size. Reasons are worded as the real APIs word them."""
 
 import re
 from collections.abc import Mapping
@@ -6,6 +6,15 @@ from datetime import UTC, datetime
 from typing import Any
 
 from marshmallow import ValidationError, fields, missing
+from marshmallow.validate import Length
+
+from app.errors import alternatives
+
+# What any request may cost is bounded by these: words and ids are looked up, a query's words are searched for.
+MAX_WORD_CHARS = 200
+MAX_QUERY_CHARS = 256
+MAX_ID_CHARS = 2048
+MAX_LIST_ITEMS = 32
 
 # PHP writes an array with the places of its items.
 INDEX = re.compile(r"\[[0-9]+\]$")
@@ -42,8 +51,12 @@ class Text(fields.String):
         "required": "Field required",
     }
 
+    def __init__(self, *, max_chars: int, **kwargs: Any) -> None:
+        too_long = f"String should have at most {max_chars} characters"
+        super().__init__(validate=Length(max=max_chars, error=too_long), **kwargs)
 
-class WholeNumber(fields.Integer):
+
+class Integer(fields.Integer):
     """An integer from a query string or from JSON; `int()` alone would take `1_0` and 2.5."""
 
     default_error_messages = {
@@ -81,7 +94,7 @@ class Between:
             raise ValidationError(f"Input should be less than or equal to {self.max}")
 
 
-class Flag(fields.Boolean):
+class Boolean(fields.Boolean):
     """True or false, from JSON or in a query string in any case."""
 
     default_error_messages = dict.fromkeys(("invalid", "null"), "Input should be 'true' or 'false'")
@@ -92,44 +105,47 @@ class Flag(fields.Boolean):
         return super()._deserialize(value.lower() if isinstance(value, str) else value, attr, data, **kwargs)
 
 
-class Words(fields.List[str]):
-    """Words; a lone one, as agents write it, is a list of one, and an empty list says nothing.
+class StringList(fields.List[str]):
+    """Words; a lone one, as agents write it, is a list of one, and an empty list filters nothing.
 
     Args:
-        told: the words that there are, for whoever reads the schema; they are not checked.
+        known: the words that there are, for the schema alone; they are not checked.
     """
 
     default_error_messages = dict.fromkeys(("invalid", "null"), "Input should be a list of strings")
 
-    def __init__(self, told: tuple[str, ...] = (), **kwargs: Any) -> None:
-        super().__init__(Text(metadata={"enum": list(told)} if told else {}), **kwargs)
+    def __init__(self, known: tuple[str, ...] = (), *, max_items: int = MAX_LIST_ITEMS, **kwargs: Any) -> None:
+        self.max_items = max_items
+        metadata = {"maxItems": max_items} | kwargs.pop("metadata", {})
+        super().__init__(
+            Text(max_chars=MAX_WORD_CHARS, metadata={"enum": list(known)} if known else {}), metadata=metadata, **kwargs
+        )
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> list[str | None]:
+        if isinstance(value, list | tuple) and len(value) > MAX_LIST_ITEMS:
+            raise _too_many(MAX_LIST_ITEMS, len(value))
         words = super()._deserialize([value] if isinstance(value, str) else value, attr, data, **kwargs)
         return words if words or self.load_default is missing else list(self.load_default)
 
 
-class WordList(Words):
+class EnumList(StringList):
     """Words from a closed list, at most as many as it has."""
 
-    def __init__(self, allowed: tuple[str, ...], *, metadata: dict[str, Any], **kwargs: Any) -> None:
+    def __init__(self, allowed: tuple[str, ...], **kwargs: Any) -> None:
         self.allowed = allowed
-        super().__init__(allowed, metadata=metadata | {"maxItems": len(allowed)}, **kwargs)
+        super().__init__(allowed, max_items=len(allowed), **kwargs)
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> list[str | None]:
         words = super()._deserialize(value, attr, data, **kwargs)
         if not all(word in self.allowed for word in words):
             raise ValidationError(f"Input should be {alternatives(self.allowed)}")
-        most = len(self.allowed)
-        if len(words) > most:
-            raise ValidationError(f"List should have at most {most} items after validation, not {len(words)}")
+        if len(words) > self.max_items:
+            raise _too_many(self.max_items, len(words))
         return list(dict.fromkeys(words))
 
 
-def alternatives(words: tuple[str, ...]) -> str:
-    """`'a', 'b' or 'c'`"""
-    quoted = [f"'{word}'" for word in words]
-    return " or ".join(part for part in (", ".join(quoted[:-1]), quoted[-1]) if part)
+def _too_many(most: int, count: int) -> ValidationError:
+    return ValidationError(f"List should have at most {most} items after validation, not {count}")
 
 
 def plain_query(args: Any, lists: Mapping[str, str]) -> dict[str, Any]:

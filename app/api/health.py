@@ -1,12 +1,12 @@
-"""What a load balancer and an operator ask, without a key."""
+"""Probes for load balancers and operators, without a key."""
 
-from flask import Blueprint, current_app, jsonify
+from flask import Blueprint, jsonify
 from flask.typing import ResponseReturnValue
 
-from app.api.request_state import current_settings
 from app.api.status_schemas import CatalogStatusSchema, LivenessSchema
 from app.auth.authentication import public
 from app.catalog.status import UNAVAILABLE, status_of
+from app.services import current_services
 
 bp = Blueprint("health", __name__)
 
@@ -24,6 +24,6 @@ def livez() -> ResponseReturnValue:
 @public
 def readyz() -> ResponseReturnValue:
     """A catalog is loaded, how old it is, and how each region is; 503 without one."""
-    at, latest = current_app.extensions["clock"](), current_app.extensions["catalog"].latest
-    status = status_of(latest, at=at, refresh_s=current_settings().refresh_s)
+    services = current_services()
+    status = status_of(services.catalog.latest, at=services.clock(), refresh_s=services.settings.refresh_s)
     return jsonify(STATUS.dump(status)), 503 if status.state == UNAVAILABLE else 200

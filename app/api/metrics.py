@@ -1,9 +1,9 @@
-"""What Prometheus scrapes, with a key of its own."""
+"""Metrics for Prometheus, with a key."""
 
-from flask import Blueprint, Response, current_app
+from flask import Blueprint, Response
 
-from app.api.request_state import current_settings
 from app.catalog.status import status_of
+from app.services import current_services
 from app.telemetry.metrics import exposition
 
 bp = Blueprint("metrics", __name__)
@@ -11,7 +11,8 @@ bp = Blueprint("metrics", __name__)
 
 @bp.get("/metrics")
 def metrics() -> Response:
-    at, latest = current_app.extensions["clock"](), current_app.extensions["catalog"].latest
-    refresh_s = current_settings().refresh_s
-    body, content_type = exposition(status_of(latest, at=at, refresh_s=refresh_s), refresh_s=refresh_s)
+    services = current_services()
+    refresh_s = services.settings.refresh_s
+    status = status_of(services.catalog.latest, at=services.clock(), refresh_s=refresh_s)
+    body, content_type = exposition(status, refresh_s=refresh_s)
     return Response(body, content_type=content_type)

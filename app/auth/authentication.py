@@ -1,36 +1,34 @@
-"""Who may ask: everybody with a key, on every route but the public ones."""
+"""API-key authentication for every route that is not marked public."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, TypeVar
 
-from flask import Flask, request
-
-from app.auth.aws_parent import fetch_keys
-from app.auth.keys import KeyKeeper, KeyRing
-from app.errors import AuthenticationError, KeysUnavailable
-from app.server import runtime_dir as runtime_folder
-from app.telemetry.access_log import KEY_NAME
-from config import Settings
+from app.auth.key_format import BLANKS
+from app.auth.key_ring import KeyRing
 
 View = TypeVar("View", bound=Callable[..., Any])
 
-# The key of the WSGI environ that holds a request's Access.
-ACCESS = "model_catalog.access"
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Access:
-    """What came of a request's keys, found out once."""
+class AuthResult:
+    """What a request's keys came to; `key_name` is that of the key that opened."""
 
     admitted: bool
     key_given: bool
+    key_name: str | None = None
 
 
-EVERYBODY = Access(admitted=True, key_given=False)
-ADMITTED = Access(admitted=True, key_given=True)
-WRONG_KEY = Access(admitted=False, key_given=True)
-NO_KEY = Access(admitted=False, key_given=False)
+# AUTH_DISABLED, and the service's own requests.
+ANONYMOUS = AuthResult(admitted=True, key_given=False)
+INVALID = AuthResult(admitted=False, key_given=True)
+MISSING = AuthResult(admitted=False, key_given=False)
+
+
+@lru_cache(maxsize=1024)
+def _admitted(key_name: str) -> AuthResult:
+    return AuthResult(admitted=True, key_given=True, key_name=key_name)
 
 
 def public(view: View) -> View:
@@ -40,50 +38,26 @@ def public(view: View) -> View:
 
 
 def presented_keys(environ: Mapping[str, Any]) -> list[str]:
-    """The keys in a request's headers: `x-api-key`, and `Authorization` with the scheme Bearer in any case."""
+    """The keys in a request's headers: `x-api-key`, and `Authorization` with the scheme Bearer in any case.
+
+    Of an `x-api-key` that is sent more than once, the first counts: WSGI servers join the values with commas, and nginx
+    hands on the first alone (up to 1.22) or joins them, too. A value with a comma may also be one key. A repeated
+    `Authorization` opens nothing; nginx refuses it.
+    """
     keys = []
-    if key := environ.get("HTTP_X_API_KEY", "").strip():
+    if key := environ.get("HTTP_X_API_KEY", "").strip(BLANKS):
         keys.append(key)
-    scheme, _, token = environ.get("HTTP_AUTHORIZATION", "").strip().partition(" ")
-    if scheme.lower() == "bearer" and token.strip():
-        keys.append(token.strip())
+        if "," in key:
+            keys.append(key.partition(",")[0].rstrip(BLANKS))
+    scheme, _, token = environ.get("HTTP_AUTHORIZATION", "").strip(BLANKS).partition(" ")
+    if scheme.lower() == "bearer" and (token := token.strip(BLANKS)):
+        keys.append(token)
     return keys
 
 
-def check_access(environ: dict[str, Any], settings: Settings, keys: KeyRing) -> Access:
-    """Look a request's keys up, and note the name of the one that opens."""
-    if settings.auth_disabled:
-        return EVERYBODY
+def authenticate(environ: Mapping[str, Any], key_ring: KeyRing) -> AuthResult:
     presented = presented_keys(environ)
     if not presented:
-        return NO_KEY
-    name = keys.name_of(presented)
-    if name is None:
-        return WRONG_KEY
-    environ[KEY_NAME] = name
-    return ADMITTED
-
-
-def init_app(app: Flask, *, keys_required: bool = True) -> None:
-    """
-    Args:
-        keys_required: False for an app that serves nothing: no source of keys is read, and no key opens it.
-
-    Raises:
-        ConfigError: a source of keys on this host cannot be read, or there is none although keys are asked for.
-    """
-    settings: Settings = app.extensions["settings"]
-    keeper = KeyKeeper(settings, fetch_keys, memory=runtime_folder.folder(), required=keys_required)
-    app.extensions["key_keeper"] = keeper
-    app.extensions["keys"] = keeper.ring
-
-    @app.before_request
-    def require_key() -> None:
-        view = app.view_functions.get(request.endpoint) if request.endpoint else None
-        access: Access = request.environ[ACCESS]
-        if access.admitted or getattr(view, "is_public", False):
-            return
-        keys: KeyRing = app.extensions["keys"]
-        if access.key_given and not keys.is_complete:
-            raise KeysUnavailable
-        raise AuthenticationError(key_given=access.key_given)
+        return MISSING
+    name = key_ring.name_of(presented)
+    return INVALID if name is None else _admitted(name)

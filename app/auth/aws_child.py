@@ -1,4 +1,4 @@
-"""The reading of keys that AWS keeps: the one importer of boto3 for them, run as a child process of its own.
+"""Reads the keys that AWS keeps, in a child process of its own: serving workers import no boto3.
 
 `python -m app.auth.aws_child` reads its settings from the environment and writes one JSON line a source:
 `{"source", "document"}`, or `{"source", "code", "detail"}` where it could not be read. With `--end-with-parent` it ends
@@ -10,6 +10,7 @@ import os
 from collections.abc import Callable
 from typing import Any
 
+from app.auth.key_sources import PARAMETER, SECRET, aws_sources_of
 from app.server.child_process import end_with_parent
 from app.telemetry.redaction import redacted
 from config import ALL_REGIONS, Settings, read_settings
@@ -20,28 +21,28 @@ ATTEMPTS = 2
 
 
 class NoText(ValueError):
-    """AWS's answer holds no text: a secret is bytes, or the answer none of AWS's."""
+    """AWS's response holds no text: a secret is bytes, or the response is not AWS's."""
 
 
 def parameter(clients: Callable[[str, str], Any], name: str) -> str:
     """Source: Systems Manager GetParameter, a String, StringList or SecureString."""
-    answer = clients("ssm", name).get_parameter(Name=name, WithDecryption=True)
-    return _text(answer.get("Parameter", {}).get("Value"))
+    response = clients("ssm", name).get_parameter(Name=name, WithDecryption=True)
+    return _text(response.get("Parameter", {}).get("Value"))
 
 
 def secret(clients: Callable[[str, str], Any], name: str) -> str:
     """Source: Secrets Manager GetSecretValue, the version staged AWSCURRENT."""
-    answer = clients("secretsmanager", name).get_secret_value(SecretId=name)
-    return _text(answer.get("SecretString"))
+    response = clients("secretsmanager", name).get_secret_value(SecretId=name)
+    return _text(response.get("SecretString"))
 
 
 def _text(value: Any) -> str:
     if not isinstance(value, str):
-        raise NoText("the answer holds no text; a secret must not be bytes")
+        raise NoText("the response holds no text; a secret must not be bytes")
     return value
 
 
-READERS = {"API_KEYS_SSM_PARAMETER": parameter, "API_KEYS_SECRET_ID": secret}
+READERS = {PARAMETER: parameter, SECRET: secret}
 
 
 def read_source(source: str, name: str, clients: Callable[[str, str], Any]) -> dict[str, str]:
@@ -52,15 +53,15 @@ def read_source(source: str, name: str, clients: Callable[[str, str], Any]) -> d
         return {"source": source, "document": READERS[source](clients, name)}
     except ClientError as error:
         code, detail = str(error.response["Error"].get("Code")), str(error.response["Error"].get("Message", ""))
-    except Exception as error:  # noqa: BLE001 - an answer that is none of AWS's meets botocore's parsers unprepared.
+    except Exception as error:  # noqa: BLE001 - botocore's parsers raise anything over a response that is not AWS's.
         code, detail = type(error).__name__, str(error)
     return {"source": source, "code": code, "detail": redacted(detail)}
 
 
 def client_maker(settings: Settings) -> Callable[[str, str], Any]:
-    """A maker of clients, by service and by the name or ARN that they are for.
+    """Makes clients, by service and by the name or ARN that they read.
 
-    An ARN names its region; else it is the SDK's own, else the first that Bedrock is asked in.
+    An ARN names its region; else it is the SDK's own, else the first of Bedrock's.
     """
     import boto3
     from botocore.config import Config
@@ -74,8 +75,8 @@ def client_maker(settings: Settings) -> Callable[[str, str], Any]:
     bedrock = None if settings.regions == (ALL_REGIONS,) else settings.regions[0]
 
     def make(service: str, name: str) -> Any:
-        told = name.split(":")[3] if name.startswith("arn:") and name.count(":") >= 5 else None
-        region = told or session.region_name or bedrock or "us-east-1"
+        of_arn = name.split(":")[3] if name.startswith("arn:") and name.count(":") >= 5 else None
+        region = of_arn or session.region_name or bedrock or "us-east-1"
         return session.client(service, region_name=region, config=config)  # type: ignore[call-overload]
 
     return make
@@ -85,9 +86,8 @@ def main() -> None:
     end_with_parent()
     settings = read_settings(os.environ)
     clients = client_maker(settings)
-    for source, name in zip(READERS, (settings.api_keys_ssm_parameter, settings.api_keys_secret_id), strict=True):
-        if name:
-            print(json.dumps(read_source(source, name, clients)), flush=True)
+    for source, name in aws_sources_of(settings).items():
+        print(json.dumps(read_source(source, name, clients)), flush=True)
 
 
 if __name__ == "__main__":

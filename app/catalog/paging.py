@@ -5,7 +5,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from app.catalog.records import CatalogModel, CatalogSnapshot
+from app.catalog.records import CatalogModel
+from app.catalog.view import CatalogView
 
 SortKey = tuple[float, str]
 
@@ -21,7 +22,7 @@ class UnknownCursor(LookupError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Page:
-    """Models in list order; `has_more` speaks of the direction that was asked for."""
+    """Models in list order; `has_more` is of the direction of paging."""
 
     models: tuple[CatalogModel, ...]
     has_more: bool
@@ -44,7 +45,7 @@ def sort_key(model: CatalogModel) -> SortKey:
     return key_of(model.created_at, model.id)
 
 
-def cursor(snapshot: CatalogSnapshot, field: str, model_id: str | None) -> SortKey | None:
+def cursor(view: CatalogView, field: str, model_id: str | None) -> SortKey | None:
     """The place of a model that is in the catalog, or recently was; None without an id.
 
     Raises:
@@ -52,10 +53,10 @@ def cursor(snapshot: CatalogSnapshot, field: str, model_id: str | None) -> SortK
     """
     if model_id is None:
         return None
-    model = snapshot.by_id.get(model_id)
+    model = view.snapshot.by_id.get(model_id)
     if model is not None:
         return sort_key(model)
-    left = snapshot.departed_at.get(model_id)
+    left = view.snapshot.departed_at.get(model_id)
     if left is None:
         raise UnknownCursor(field, model_id)
     return key_of(left, model_id)

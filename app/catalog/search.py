@@ -1,11 +1,14 @@
-"""Finding models by what they can do: what an agent asks before it asks for one model."""
+"""Model search: filters that combine with AND."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from app.catalog.paging import Page, cursor, page_of
-from app.catalog.records import ACTIVE, DEPRECATED, LIFECYCLES, CatalogModel, CatalogSnapshot
-from app.catalog.selection import is_served, known_spellings
+from app.catalog.records import ACTIVE, DEPRECATED, LIFECYCLES, CatalogModel
+from app.catalog.selection import known_spellings
+from app.catalog.view import CatalogView, spellings
+
+SPELLINGS_OF_LIFECYCLES = spellings(LIFECYCLES)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,15 +37,8 @@ class SearchResult:
     total: int
 
 
-def search(
-    snapshot: CatalogSnapshot,
-    wanted: ModelFilter,
-    *,
-    limit: int,
-    after_id: str | None = None,
-    include_provisioned: bool = False,
-) -> SearchResult:
-    """Search every callable model, of any modality.
+def search(view: CatalogView, wanted: ModelFilter, *, limit: int, after_id: str | None = None) -> SearchResult:
+    """Search every model of the view, of any modality.
 
     Args:
         limit: the most models in the page, at least 1.
@@ -52,17 +48,13 @@ def search(
         UnknownValue: a filter that could match nothing in this catalog.
         UnknownCursor: `after_id` was never listed.
     """
-    models = [model for model in snapshot.models if is_served(model, include_provisioned=include_provisioned)]
-    providers = known_spellings("provider", wanted.providers, (model.provider for model in models if model.provider))
-    inputs = known_spellings(
-        "input_modalities", wanted.input_modalities, (it for row in models for it in row.input_modalities)
-    )
-    outputs = known_spellings(
-        "output_modalities", wanted.output_modalities, (it for row in models for it in row.output_modalities)
-    )
-    regions = known_spellings("region", wanted.regions, snapshot.state.regions)
-    lifecycles = known_spellings("lifecycle", wanted.lifecycles, LIFECYCLES)
-    words = wanted.text.casefold().split()
+    providers = known_spellings("provider", wanted.providers, view.spellings_of_providers)
+    inputs = known_spellings("input_modalities", wanted.input_modalities, view.spellings_of_input_modalities)
+    outputs = known_spellings("output_modalities", wanted.output_modalities, view.spellings_of_output_modalities)
+    regions = known_spellings("region", wanted.regions, view.spellings_of_regions)
+    lifecycles = known_spellings("lifecycle", wanted.lifecycles, SPELLINGS_OF_LIFECYCLES)
+    words = frozenset(wanted.text.casefold().split())
+    names = view.folded_names if words else {}
 
     def matches(model: CatalogModel) -> bool:
         return (
@@ -72,9 +64,9 @@ def search(
             and (not regions or not regions.isdisjoint(model.regions))
             and (wanted.streaming is None or model.response_streaming is wanted.streaming)
             and (not lifecycles or model.lifecycle in lifecycles)
-            and all(word in model.id.casefold() or word in model.name.casefold() for word in words)
+            and all(word in names[model.id] for word in words)
         )
 
-    found = [model for model in models if matches(model)]
-    page = page_of(found, limit=limit, after=cursor(snapshot, "after_id", after_id))
+    found = [model for model in view.models if matches(model)]
+    page = page_of(found, limit=limit, after=cursor(view, "after_id", after_id))
     return SearchResult(page=page, total=len(found))

@@ -1,10 +1,11 @@
-"""Which models a dialect lists, and the page of them that a query asks for: what views and tools have in common."""
+"""Which models a dialect lists, and the page of them that a query names."""
 
 from collections.abc import Iterable, Sequence
 
 from app.catalog.lookup import find_model
 from app.catalog.paging import Page, cursor, page_of
-from app.catalog.records import CatalogModel, CatalogSnapshot
+from app.catalog.records import CatalogModel
+from app.catalog.view import CatalogView, Spellings
 
 
 class UnknownValue(ValueError):
@@ -16,71 +17,51 @@ class UnknownValue(ValueError):
         self.allowed = allowed
 
 
-def known_spellings(field: str, values: Iterable[str], known: Iterable[str]) -> frozenset[str]:
+def known_spellings(field: str, values: Iterable[str], known: Spellings) -> frozenset[str]:
     """The catalog's own spellings of the values, which may be in any case.
 
     Raises:
         UnknownValue: one of them is none of the known ones.
     """
-    spelled: dict[str, set[str]] = {}
-    for word in known:
-        spelled.setdefault(word.casefold(), set()).add(word)
     chosen: set[str] = set()
     for value in values:
-        spellings = spelled.get(value.strip().casefold())
-        if spellings is None:
-            raise UnknownValue(field, tuple(sorted(word for words in spelled.values() for word in words)))
-        chosen |= spellings
+        spelled = known.get(value.strip().casefold())
+        if spelled is None:
+            raise UnknownValue(field, tuple(sorted(word for words in known.values() for word in words)))
+        chosen |= spelled
     return frozenset(chosen)
 
 
-def is_chat_model(model: CatalogModel, *, include_provisioned: bool) -> bool:
-    """Text in and text out, and callable: what the Anthropic dialect lists."""
-    return model.is_text and (model.is_callable or include_provisioned)
-
-
-def is_served(model: CatalogModel, *, include_provisioned: bool) -> bool:
-    """Callable, of any modality: what the OpenAI dialect and search list."""
-    return model.is_callable or include_provisioned
-
-
 def chat_page(
-    snapshot: CatalogSnapshot,
+    view: CatalogView,
     *,
     limit: int,
     after_id: str | None = None,
     before_id: str | None = None,
     lifecycles: Sequence[str],
     regions: Sequence[str] = (),
-    include_provisioned: bool = False,
 ) -> Page:
-    """One page of the chat models in some lifecycle, callable from one of the regions where any are named.
+    """One page of the chat models (text in and out) in one of the lifecycles, callable from one of the regions.
 
     Raises:
         UnknownCursor: a cursor that was never listed.
-        UnknownValue: a region that this catalog does not ask.
+        UnknownValue: a region that is not configured.
     """
-    wanted = known_spellings("region", regions, snapshot.state.regions)
+    wanted = known_spellings("region", regions, view.spellings_of_regions)
 
     def keep(model: CatalogModel) -> bool:
-        return (
-            model.lifecycle in lifecycles
-            and is_chat_model(model, include_provisioned=include_provisioned)
-            and (not wanted or not wanted.isdisjoint(model.regions))
-        )
+        return model.lifecycle in lifecycles and model.is_text and (not wanted or not wanted.isdisjoint(model.regions))
 
     return page_of(
-        snapshot.models,
+        view.models,
         limit=limit,
-        after=cursor(snapshot, "after_id", after_id),
-        before=cursor(snapshot, "before_id", before_id),
+        after=cursor(view, "after_id", after_id),
+        before=cursor(view, "before_id", before_id),
         keep=keep,
     )
 
 
-def find_chat_model(snapshot: CatalogSnapshot, name: str, *, include_provisioned: bool = False) -> CatalogModel | None:
-    """The chat model that any of its names stands for."""
-    model = find_model(snapshot, name)
-    if model is None or not is_chat_model(model, include_provisioned=include_provisioned):
-        return None
-    return model
+def find_chat_model(view: CatalogView, name: str) -> CatalogModel | None:
+    """The chat model that has this name among its names."""
+    model = find_model(view, name)
+    return model if model is not None and model.is_text else None

@@ -32,7 +32,7 @@ REQUEST_WAIT_S = 0.1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class StoreView:
+class KnownStore:
     """What a worker knows of the store.
 
     `token` is that of the bytes last looked at, `problem` why they could not be loaded, and `version` that of the last
@@ -62,7 +62,7 @@ class StoreFollower:
         self._schedule = schedule
         self._clock = clock
         self._borrowed = False
-        self.view = StoreView()
+        self.known = KnownStore()
         # Jobs and requests load and publish; the older of two catalogs must not be the last one published.
         self._publishing = threading.RLock()
 
@@ -70,9 +70,9 @@ class StoreFollower:
         """Load the stored catalog if it changed; derive it anew if a model reached its end of life."""
         with self._publishing:
             token = self._store.token()
-            if token is None and self.view.token is None and not self._borrowed:
+            if token is None and self.known.token is None and not self._borrowed:
                 self._borrow()
-            if token is not None and (token != self.view.token or isinstance(self.view.problem, StoreUnreachable)):
+            if token is not None and (token != self.known.token or isinstance(self.known.problem, StoreUnreachable)):
                 self._load(token)
             latest = self._catalog.latest
             now = self._clock()
@@ -88,21 +88,21 @@ class StoreFollower:
                 self._publishing.release()
 
     def _load(self, token: object) -> None:
-        before = self.view
+        before = self.known
         try:
             stored = self._store.load()
         except StoreUnreachable as error:
-            self.view = replace(before, token=token, problem=error)
+            self.known = replace(before, token=token, problem=error)
             if token != before.token or not isinstance(before.problem, StoreUnreachable):
                 metrics.STORE_LOADS.labels("unreadable").inc()
                 log.error("snapshot_unreadable", error=str(error))
             return
         except UnsupportedFormat as error:
-            self.view = replace(before, token=token)
+            self.known = replace(before, token=token)
             metrics.STORE_LOADS.labels("other_format").inc()
             self._note_unsupported(error)
             return
-        self.view = replace(before, token=token, problem=None)
+        self.known = replace(before, token=token, problem=None)
         if stored is None:
             metrics.STORE_LOADS.labels("unreadable").inc()
             return
@@ -117,8 +117,8 @@ class StoreFollower:
     def _note_unsupported(self, error: UnsupportedFormat) -> None:
         """Log it once for each format, and not each time that a newer service refreshes."""
         with self._publishing:
-            before = self.view.problem
-            self.view = replace(self.view, problem=error)
+            before = self.known.problem
+            self.known = replace(self.known, problem=error)
         if not isinstance(before, UnsupportedFormat) or before.format != error.format:
             log.error(
                 "snapshot_format_unsupported",
@@ -135,9 +135,9 @@ class StoreFollower:
             metrics.STORE_LOADS.labels("other_settings").inc()
             log.warning("snapshot_ignored", stored=settings_of(state), configured=named(mine.source, mine.regions))
             return
-        if version < self.view.version:
+        if version < self.known.version:
             return
-        self.view = replace(self.view, version=version)
+        self.known = replace(self.known, version=version)
         self._serve_loaded(self._of_my_regions(state))
         self._schedule.note_loaded(state)
         metrics.STORE_LOADS.labels("loaded").inc()
@@ -178,14 +178,14 @@ class StoreFollower:
         saved = self._save(snapshot.state, lease)
         with self._publishing:
             if saved is not None:
-                if saved.version < self.view.version:
+                if saved.version < self.known.version:
                     raise LeaseLost(LEASE_REPLACED)
-                self.view = saved
+                self.known = saved
             self._catalog.publish(snapshot)
             self._schedule.note_refreshed(snapshot.state)
         return saved is not None
 
-    def _save(self, state: CatalogState, lease: Lease | None) -> StoreView | None:
+    def _save(self, state: CatalogState, lease: Lease | None) -> KnownStore | None:
         """What is known of the store afterwards; None where nothing could be stored.
 
         Raises:
@@ -206,7 +206,7 @@ class StoreFollower:
             self._note_unsupported(error)
             return None
         metrics.STORE_SAVES.labels("saved").inc()
-        return StoreView(token=token, version=version)
+        return KnownStore(token=token, version=version)
 
 
 def decoded(stored: Stored) -> CatalogState | None:

@@ -129,9 +129,9 @@ class Refresher:
             try:
                 with self._store.lease() as lease, metrics.holding_lease():
                     self.reload_if_changed()
-                    if isinstance(self._follower.view.problem, StoreUnreachable):
-                        raise self._follower.view.problem
-                    if not force and self._follower.view.problem is None:
+                    if isinstance(self._follower.known.problem, StoreUnreachable):
+                        raise self._follower.known.problem
+                    if not force and self._follower.known.problem is None:
                         self._check_settings()
                     return self._run(lease, on_visit)
             except LeaseTaken:
@@ -147,7 +147,7 @@ class Refresher:
         unused_ms = INTERVALS_UNTIL_UNUSED * self._settings.refresh_s * 1000
         for other in sorted(self._store.others(), key=lambda other: other.version, reverse=True):
             state = decoded(other)
-            if state is None or other.version <= self._follower.view.version + unused_ms:
+            if state is None or other.version <= self._follower.known.version + unused_ms:
                 continue
             if state.source != self._settings.source or set(state.asked_for) != set(self._settings.regions):
                 raise SettingsMismatch(settings_of(state))

@@ -19,7 +19,7 @@ from gunicorn.workers.gthread import ThreadWorker
 
 from app.server.cpu_affinity import Pin
 from app.telemetry import logs
-from app.web.request_ids import REQUEST_ID_HEADER, new_request_id
+from app.telemetry.request_ids import REQUEST_ID_HEADER, new_request_id
 from config import ConfigError, Settings, read_settings
 
 # All else that cannot be parsed is 400. (gunicorn says 501 to a transfer coding that it does not know, which the SDKs

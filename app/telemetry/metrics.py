@@ -120,7 +120,6 @@ for _outcome in ("loaded", "unreadable", "malformed", "other_settings", "other_f
     STORE_LOADS.labels(_outcome)
 for _outcome in ("saved", "failed"):
     STORE_SAVES.labels(_outcome)
-JOB_FAILURES.labels("keys")
 
 # A label's child costs 2 us to look up in the library, and every request needs two.
 _children: dict[tuple[str, str, int], tuple[Counter, Histogram]] = {}

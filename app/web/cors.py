@@ -1,4 +1,4 @@
-"""Browser clients of other origins, where CORS_ALLOW_ORIGINS lets them in."""
+"""Cross-origin requests of browsers, as CORS_ALLOW_ORIGINS allows them."""
 
 from flask import Flask, Response, request
 from flask_cors import CORS
@@ -30,12 +30,11 @@ RESPONSE_HEADERS = ("request-id", "x-request-id", "retry-after", "x-should-retry
 PREFLIGHT_MAX_AGE_S = 3600
 
 
-def init_app(app: Flask) -> None:
+def init_app(app: Flask, settings: Settings) -> None:
     """Register it before the keys: a browser sends none with a preflight."""
-    settings: Settings = app.extensions["settings"]
     if not settings.cors_origins:
         return
-    to_everybody = EVERY_ORIGIN in settings.cors_origins
+    to_every_origin = EVERY_ORIGIN in settings.cors_origins
     CORS(
         app,
         origins=list(settings.cors_origins),
@@ -45,8 +44,8 @@ def init_app(app: Flask) -> None:
         max_age=PREFLIGHT_MAX_AGE_S,
         # A key is sent by the page itself; cookies mean nothing here.
         supports_credentials=False,
-        send_wildcard=to_everybody,
-        always_send=to_everybody,
+        send_wildcard=to_every_origin,
+        always_send=to_every_origin,
         vary_header=False,
     )
 
@@ -60,7 +59,7 @@ def init_app(app: Flask) -> None:
 
     @app.after_request
     def vary_by_origin(response: Response) -> Response:
-        # Also where no origin was given: a cache may keep that answer for a page of another origin.
-        if not to_everybody:
+        # Also where no origin was given: a cache may keep that response for a page of another origin.
+        if not to_every_origin:
             response.vary.add("Origin")
         return response

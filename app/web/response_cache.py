@@ -1,4 +1,4 @@
-"""Finished answers: bytes and headers that a request only picks up, and the bounded store of them."""
+"""Cached responses: bytes and headers that a request picks up, and the bounded cache of them."""
 
 import gzip
 import hashlib
@@ -6,62 +6,68 @@ import threading
 from collections import OrderedDict
 from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import lru_cache
+from datetime import datetime
+from typing import NamedTuple
 
-from werkzeug.datastructures import Accept
-from werkzeug.http import parse_accept_header, parse_date, parse_etags
+from werkzeug.http import http_date
+
+from app.catalog.records import CatalogSnapshot
+from app.web.conditions import GZIP
 
 Header = tuple[str, str]
-# A path as WSGI gives it, and the raw query string.
-Question = tuple[str, str]
 
 # The full list of 90 KB is 3.7 KB with it, in 0.7 ms. Brotli makes it 3.1 KB in 6 ms: not worth another C extension.
-GZIP = "gzip"
 GZIP_LEVEL = 6
 # Under about one network packet compression saves nothing.
-GZIP_BYTES_AT_LEAST = 1400
-# So many answers are made anew before they are asked for: a few milliseconds each, when the catalog changes.
-AHEAD_AT_MOST = 64
-# A header that is longer is nobody's, and is not remembered.
-HEADER_CHARS_REMEMBERED = 256
+MIN_GZIP_BYTES = 1400
+# So many responses are made anew when the catalog changes, before their next request: a few milliseconds each.
+MAX_HOT_KEYS = 64
+
+
+class CacheKey(NamedTuple):
+    """All that a cached response depends on beside the snapshot: a path as WSGI gives it, and the raw query string."""
+
+    scope: str
+    path: str
+    query: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Representation:
-    """One encoding of an answer; `headers` are those of a 200, `headers_304` those of the same answer's 304."""
+    """One encoding of a response; `headers` are those of a 200, `headers_304` those of the same response's 304."""
 
     etag: str
-    body: tuple[bytes, ...]
+    body: tuple[bytes]
     headers: tuple[Header, ...]
     headers_304: tuple[Header, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class FinishedAnswer:
-    """What a view answered with status 200; `zipped` is None where compressing it brings nothing."""
+class CachedResponse:
+    """A response of status 200; `zipped` is None where compressing it brings nothing."""
 
     route: str
     plain: Representation
     zipped: Representation | None
     size: int
 
-
-def finished(route: str, headers: Iterable[Header], body: bytes) -> FinishedAnswer:
-    """
-    Args:
-        headers: the view's own that are the same for every request; Content-Length is set anew.
-    """
-    static = [(name, value) for name, value in headers if name.lower() != "content-length"]
-    digest = hashlib.sha256(body).hexdigest()[:32]
-    zipped = gzip.compress(body, GZIP_LEVEL, mtime=0) if len(body) >= GZIP_BYTES_AT_LEAST else body
-    return FinishedAnswer(
-        route=route,
-        plain=_representation(f'"{digest}"', static, body),
-        zipped=_representation(f'"{digest}-{GZIP}"', [*static, ("Content-Encoding", GZIP)], zipped)
-        if len(zipped) < len(body)
-        else None,
-        size=len(body) + len(zipped),
-    )
+    @staticmethod
+    def of(route: str, headers: Iterable[Header], body: bytes) -> "CachedResponse":
+        """
+        Args:
+            headers: those that are the same for every request; Content-Length is set anew.
+        """
+        static = [(name, value) for name, value in headers if name.lower() != "content-length"]
+        digest = hashlib.sha256(body).hexdigest()[:32]
+        zipped = gzip.compress(body, GZIP_LEVEL, mtime=0) if len(body) >= MIN_GZIP_BYTES else body
+        return CachedResponse(
+            route=route,
+            plain=_representation(f'"{digest}"', static, body),
+            zipped=_representation(f'"{digest}-{GZIP}"', [*static, ("Content-Encoding", GZIP)], zipped)
+            if len(zipped) < len(body)
+            else None,
+            size=len(body) + len(zipped),
+        )
 
 
 def _representation(etag: str, headers: list[Header], body: bytes) -> Representation:
@@ -73,92 +79,120 @@ def _representation(etag: str, headers: list[Header], body: bytes) -> Representa
     )
 
 
-def accepts_gzip(accept_encoding: str) -> bool:
-    """Whether a client would have gzip at least as much as the plain bytes."""
-    if len(accept_encoding) > HEADER_CHARS_REMEMBERED:
-        return _accepts_gzip.__wrapped__(accept_encoding)
-    return _accepts_gzip(accept_encoding)
+class ResponseCache:
+    """Bounded LRU cache; a response is admitted on the second request for it.
 
-
-@lru_cache(maxsize=256)
-def _accepts_gzip(accept_encoding: str) -> bool:
-    accepted = parse_accept_header(accept_encoding, Accept)
-    return accepted.quality(GZIP) > 0 and accepted.quality(GZIP) >= accepted.quality("identity")
-
-
-def names_etag(if_none_match: str, etag: str) -> bool:
-    """Whether an If-None-Match header names an entity tag; the comparison is the weak one (RFC 9110, 13.1.2)."""
-    return if_none_match == etag or parse_etags(if_none_match).contains_weak(etag.strip('"'))
-
-
-def seconds_of(date: str) -> float | None:
-    """An HTTP date as seconds since the epoch, None where it is none."""
-    parsed = parse_date(date)
-    return None if parsed is None else parsed.timestamp()
-
-
-class Answers:
-    """A bounded store. It keeps what was asked for twice, and lets go of what was longest not asked for.
-
-    So questions that are asked once, of which a client can make up as many as it likes, cost no memory and drive
-    nothing out.
+    So requests that come once, of which a client can make up as many as it likes, cost no memory and evict nothing.
     """
 
     def __init__(
         self,
         *,
-        asked: "OrderedDict[int, None] | None" = None,
-        expected: Iterable[Question] = (),
-        at_most: int = 1024,
-        bytes_at_most: int = 32 << 20,
-        question_chars_at_most: int = 512,
+        seen: "OrderedDict[int, None] | None" = None,
+        hot_keys: Iterable[CacheKey] = (),
+        max_responses: int = 1024,
+        max_bytes: int = 32 << 20,
+        max_key_chars: int = 512,
         lock: "threading.Lock | None" = None,
     ) -> None:
-        self._kept: OrderedDict[Question, FinishedAnswer] = OrderedDict()
+        self._kept: OrderedDict[CacheKey, CachedResponse] = OrderedDict()
         self._bytes = 0
-        self._asked: OrderedDict[int, None] = OrderedDict() if asked is None else asked
-        self._expected = tuple(expected)
-        self._at_most = at_most
-        self._bytes_at_most = bytes_at_most
-        self._question_chars_at_most = question_chars_at_most
+        # The hashes of the keys that were requested.
+        self._seen: OrderedDict[int, None] = OrderedDict() if seen is None else seen
+        self._hot_keys = tuple(hot_keys)
+        self._max_responses = max_responses
+        self._max_bytes = max_bytes
+        self._max_key_chars = max_key_chars
         self._lock = lock or threading.Lock()
 
-    def successor(self) -> "Answers":
-        """An empty store for another catalog, that keeps at once what this one was asked for."""
-        return Answers(
-            asked=self._asked,
-            expected=list(dict.fromkeys((*self._expected, *self._kept)))[-AHEAD_AT_MOST:],
-            at_most=self._at_most,
-            bytes_at_most=self._bytes_at_most,
-            question_chars_at_most=self._question_chars_at_most,
+    def emptied(self) -> "ResponseCache":
+        """An empty cache for another catalog, which admits at once what this one was asked."""
+        return ResponseCache(
+            seen=self._seen,
+            hot_keys=list(dict.fromkeys((*self._hot_keys, *self._kept)))[-MAX_HOT_KEYS:],
+            max_responses=self._max_responses,
+            max_bytes=self._max_bytes,
+            max_key_chars=self._max_key_chars,
             lock=self._lock,
         )
 
-    def take_expected(self) -> list[Question]:
-        """The questions that are likely to come and have no answer yet; each is told once."""
-        expected, self._expected = self._expected, ()
-        return [question for question in expected if question not in self._kept]
+    def pop_hot_keys(self) -> list[CacheKey]:
+        """The keys that are likely to be requested and have no response yet; each is returned once."""
+        hot_keys, self._hot_keys = self._hot_keys, ()
+        return [key for key in hot_keys if key not in self._kept]
 
-    def find(self, question: Question) -> FinishedAnswer | None:
+    def find(self, key: CacheKey) -> CachedResponse | None:
         try:
-            self._kept.move_to_end(question)
-            return self._kept[question]
+            self._kept.move_to_end(key)
+            return self._kept[key]
         except KeyError:
             return None
 
-    def offer(self, question: Question, answer: FinishedAnswer) -> None:
-        """Keep an answer, if its question was asked before."""
-        if len(question[0]) + len(question[1]) > self._question_chars_at_most or answer.size > self._bytes_at_most // 4:
+    def put(self, key: CacheKey, response: CachedResponse) -> None:
+        """Keep a response, if its key was requested before."""
+        if len(key.path) + len(key.query) > self._max_key_chars or response.size > self._max_bytes // 4:
             return
         with self._lock:
-            if hash(question) not in self._asked:
-                self._asked[hash(question)] = None
-                if len(self._asked) > 4 * self._at_most:
-                    self._asked.popitem(last=False)
+            if hash(key) not in self._seen:
+                self._seen[hash(key)] = None
+                if len(self._seen) > 4 * self._max_responses:
+                    self._seen.popitem(last=False)
                 return
-            self._asked.move_to_end(hash(question))
-            before = self._kept.pop(question, None)
-            self._kept[question] = answer
-            self._bytes += answer.size - (before.size if before else 0)
-            while len(self._kept) > self._at_most or self._bytes > self._bytes_at_most:
+            self._seen.move_to_end(hash(key))
+            before = self._kept.pop(key, None)
+            self._kept[key] = response
+            self._bytes += response.size - (before.size if before else 0)
+            while len(self._kept) > self._max_responses or self._bytes > self._max_bytes:
                 self._bytes -= self._kept.popitem(last=False)[1].size
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CacheGeneration:
+    """The responses made of one catalog, and the headers that one refresh of it gives them."""
+
+    snapshot: CatalogSnapshot
+    cache: ResponseCache
+    fresh_at: datetime
+    changed_ts: float
+    headers: tuple[Header, ...]
+    cache_control: Header
+
+    @staticmethod
+    def of(
+        snapshot: CatalogSnapshot, cache: ResponseCache, *, started_at: datetime, refresh_s: int
+    ) -> "CacheGeneration":
+        """
+        Args:
+            started_at: the service's start; an earlier version or other settings may have shown the catalog otherwise.
+        """
+        state = snapshot.state
+        fresh_at = state.refreshed_at or state.attempted_at
+        changed_at = max(snapshot.changed_at, started_at).replace(microsecond=0)
+        # Caches take Age off max-age: what is left is the time to the next refresh.
+        fresh_s = max(0, int((state.attempted_at - fresh_at).total_seconds())) + refresh_s
+        return CacheGeneration(
+            snapshot=snapshot,
+            cache=cache,
+            fresh_at=fresh_at,
+            changed_ts=changed_at.timestamp(),
+            headers=(
+                ("Last-Modified", http_date(changed_at)),
+                # A browser that has a response to one key must send a new request with another one.
+                ("Vary", "Accept-Encoding, Authorization, X-Api-Key"),
+            ),
+            cache_control=("Cache-Control", f"private, max-age={fresh_s}"),
+        )
+
+    def next_generation(self, snapshot: CatalogSnapshot, *, started_at: datetime, refresh_s: int) -> "CacheGeneration":
+        """That of a later snapshot, with the same responses where it says the same."""
+        cache = self.cache if self.serves_same_content(snapshot) else self.cache.emptied()
+        return CacheGeneration.of(snapshot, cache, started_at=started_at, refresh_s=refresh_s)
+
+    def serves_same_content(self, other: CatalogSnapshot) -> bool:
+        """Whether queries answer the same of the other snapshot: all that they read of it is equal."""
+        mine = self.snapshot
+        return (
+            mine.models is other.models
+            and mine.departed_at == other.departed_at
+            and mine.state.regions == other.state.regions
+        )

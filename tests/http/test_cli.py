@@ -15,7 +15,8 @@ from app import create_app
 from app.catalog.records import RegionFailure, RegionListing
 from app.discovery.parent import Visits
 from app.refresh.file_store import file_store
-from app.refresh.refresher import Refresher, utc_now
+from app.refresh.refresher import utc_now
+from app.services import services_of
 from config import ConfigError, Settings
 from tests.conftest import MakeApp, client_of
 from tests.support.builders import KEY, day, listing, model, profile
@@ -38,12 +39,6 @@ def discovery_of(*visits: Visit, fault: str | None = None) -> Callable[..., Visi
     return discover
 
 
-def with_discovery(app: Flask, discover: Callable[..., Visits]) -> Flask:
-    settings, catalog = app.extensions["settings"], app.extensions["catalog"]
-    app.extensions["refresher"] = Refresher(settings, catalog, file_store(settings), discover)
-    return app
-
-
 def fresh(region: str, *rows: Any, **changes: Any) -> RegionListing:
     return listing(region, *rows, at=utc_now(), **changes)
 
@@ -61,19 +56,19 @@ GOOD = (
 )
 
 
-@pytest.fixture(autouse=True)
-def no_time_passes(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Every age that is printed is 0."""
-    monkeypatch.setattr("app.cli.utc_now", lambda: STARTED)
-
-
 @pytest.fixture
 def make(make_app: MakeApp) -> Callable[..., Flask]:
-    """An app whose refreshes bring the given visits; each call is another process over the same folder."""
+    """An app whose refreshes bring the given visits; each call is another process over the same folder.
+
+    No time passes: every age that is printed is 0.
+    """
 
     def make(*visits: Visit, fault: str | None = None, **changes: Any) -> Flask:
-        fields: dict[str, Any] = {"regions": tuple(visit.region for visit in visits) or REGIONS}
-        return with_discovery(make_app(**(fields | changes)), discovery_of(*visits, fault=fault))
+        fields: dict[str, Any] = {
+            "regions": tuple(visit.region for visit in visits) or REGIONS,
+            "clock": lambda: STARTED,
+        }
+        return make_app(discover=discovery_of(*visits, fault=fault), **(fields | changes))
 
     return make
 
@@ -93,7 +88,7 @@ def line_of(result: Result, start: str) -> list[str]:
 
 def test_commands_need_no_keys_and_read_none(tmp_path: Path) -> None:
     settings = Settings(api_keys_file=str(tmp_path / "nowhere"), regions=REGIONS, catalog_dir=tmp_path / "catalog")
-    app = with_discovery(create_app(settings, for_commands=True), discovery_of(*GOOD))
+    app = create_app(settings, discover=discovery_of(*GOOD), for_commands=True)
 
     assert run(app, "refresh").exit_code == 0
     assert run(app, "status").exit_code == 0
@@ -230,7 +225,7 @@ def test_a_refresh_waits_for_one_under_way_but_not_for_ever(
     monkeypatch.setattr("app.refresh.refresher.STOP_TIMEOUT_S", -0.5)
     app = make(*GOOD, refresh_timeout_s=1)
 
-    with file_store(app.extensions["settings"]).lease():
+    with file_store(services_of(app).settings).lease():
         done = run(app, "refresh")
 
     assert done.exit_code == 1
@@ -382,11 +377,10 @@ def test_a_reason_is_printed_as_it_is_whatever_signs_are_in_it(make: Callable[..
     assert f"AccessDenied: {reason}" in run(make(GOOD[0], refused), "refresh").stdout
 
 
-def test_an_old_catalog_is_called_stale(make: Callable[..., Flask], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_old_catalog_is_called_stale(make: Callable[..., Flask]) -> None:
     run(make(*GOOD), "refresh")
-    monkeypatch.setattr("app.cli.utc_now", lambda: utc_now() + timedelta(minutes=31))
 
-    told = run(make(refresh_s=900), "status")
+    told = run(make(refresh_s=900, clock=lambda: STARTED + timedelta(minutes=31)), "status")
 
     assert told.exit_code == 0
     assert told.stdout.startswith("stale: 3 models from 2 regions (0 failed), refreshed 18")

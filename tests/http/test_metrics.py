@@ -64,10 +64,10 @@ def test_the_page_is_prometheus_text_whatever_is_accepted(make_app: MakeApp, acc
 
 
 def test_ages_are_those_of_the_scrape(make_app: MakeApp) -> None:
-    app = make_app(snapshot(listing("us-east-1", model("a"), model("b"))))
-    client = client_of(app)
+    now = NOW
+    client = client_of(make_app(snapshot(listing("us-east-1", model("a"), model("b"))), clock=lambda: now))
     for later_s in (0, 75):
-        app.extensions["clock"] = lambda later_s=later_s: NOW + timedelta(seconds=later_s)
+        now = NOW + timedelta(seconds=later_s)
 
         found = samples(client.get("/metrics").text)
 

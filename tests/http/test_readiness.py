@@ -23,8 +23,7 @@ REFUSED = RegionFailure(
 
 def readiness(make_app: MakeApp, catalog: CatalogSnapshot | None, at: datetime, **changes: Any) -> tuple[int, Any]:
     """The status and the body of /readyz at a moment."""
-    app = make_app(catalog, **changes)
-    app.extensions["clock"] = lambda: at
+    app = make_app(catalog, clock=lambda: at, **changes)
     answer = client_of(app, key=None).get("/readyz")
     return answer.status_code, answer.json
 

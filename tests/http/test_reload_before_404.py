@@ -6,6 +6,7 @@ import pytest
 
 from app.catalog.codec import encode_state
 from app.refresh.file_store import file_store
+from app.services import services_of
 from tests.conftest import MakeApp, client_of
 from tests.support.builders import day, listing, model, snapshot
 
@@ -30,7 +31,7 @@ def test_what_another_worker_told_of_is_known_to_a_worker_that_has_not_followed_
     app = make_app(snapshot(listing(EAST, model("a"))), regions=REGIONS)
     newer = [listing(EAST, model("a")), listing("eu-west-1", model("b", start_of_life_at=day(9), provider="Other"))]
     state = snapshot(*newer, asked_for=REGIONS).state
-    store = file_store(app.extensions["settings"])
+    store = file_store(services_of(app).settings)
     with store.lease() as lease:
         store.save(encode_state(state), lease)
 
@@ -45,7 +46,7 @@ def test_a_question_for_something_unknown_leaves_the_refresher_free(make_app: Ma
     asking = threading.Thread(target=client_of(app).get, args=("/v1/models/unknown",))
     asking.start()
     asking.join()
-    publishing = app.extensions["refresher"]._follower._publishing
+    publishing = services_of(app).refresher._follower._publishing
 
     assert publishing.acquire(timeout=1)
     publishing.release()
@@ -56,7 +57,7 @@ def test_a_question_for_something_unknown_does_not_wait_for_a_disk_that_hangs(ma
     saving, done = threading.Event(), threading.Event()
 
     def save() -> None:
-        with app.extensions["refresher"]._follower._publishing:
+        with services_of(app).refresher._follower._publishing:
             saving.set()
             done.wait(30)
 

@@ -13,6 +13,7 @@ from app.catalog.records import (
     InferenceProfile,
     RegionListing,
 )
+from app.catalog.view import CatalogView, Scope
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 KEY = "test-key"
@@ -54,6 +55,10 @@ def listing(
 def snapshot(*listings: RegionListing, at: datetime = NOW, **changes: Any) -> CatalogSnapshot:
     state = CatalogState(source="aws", attempted_at=at, refreshed_at=at, changed_at=at, listings=listings, **changes)
     return derive(state, at=at)
+
+
+def view(of: CatalogSnapshot, **scope: Any) -> CatalogView:
+    return CatalogView(of, Scope(**scope))
 
 
 def numbered(count: int, region: str = "us-east-1") -> CatalogSnapshot:

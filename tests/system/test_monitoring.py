@@ -46,8 +46,9 @@ def test_prometheus_takes_the_metrics_page(make_app: MakeApp) -> None:
 @pytest.mark.parametrize("path", [ALERTS, DASHBOARD], ids=lambda path: path.name)
 def test_every_metric_that_is_asked_for_is_told(path: Path, make_app: MakeApp) -> None:
     failure = RegionFailure(region="eu-west-1", failed_at=NOW, code="Timeout", took_ms=1)
-    app = make_app(snapshot(listing("us-east-1", model()), failures=(failure,)))
-    app.extensions["clock"] = lambda: NOW + timedelta(seconds=1)
+    app = make_app(
+        snapshot(listing("us-east-1", model()), failures=(failure,)), clock=lambda: NOW + timedelta(seconds=1)
+    )
     client = client_of(app)
     client.get("/v1/models")
     for source in ("API_KEYS_FILE", "API_KEYS_SECRET_ID"):

@@ -1,55 +1,56 @@
-"""The architecture: which module may know of which, and what holds for every route, also for those to come."""
+"""The architecture: which room may import which, and what holds for every file."""
 
 import ast
 import re
-import socket
 import subprocess
 import sys
-import threading
+from collections import Counter
 from collections.abc import Iterator
 from importlib.metadata import packages_distributions
 from pathlib import Path
-from typing import Any
 
 import pytest
-from flask import Flask
-from werkzeug.test import TestResponse
 
-from app.catalog.records import CatalogSnapshot, CatalogState
-from tests.conftest import MakeApp, client_of
-from tests.support.builders import KEY, NOW, listing, model, snapshot
 from tests.support.servers import PROJECT, service_environ
 
-# The only paths that answer without a key.
-PUBLIC = {"/livez", "/readyz", "/openapi.json", "/docs/", "/docs/index.css"}
-# What stands in the place of a route's argument; for all others an id does.
-ARGUMENTS = {"path": "index.css"}
-
-# Who talks to AWS: the children that serving processes start, and nobody else.
-MAY_IMPORT_BOTO = {"app.discovery.__main__", "app.auth.aws_child"}
-
-# What refreshes the catalog; who serves it knows nothing of that.
-REFRESHING = {
-    "app.discovery.__main__",
-    "app.discovery.parent",
-    "app.refresh.file_store",
-    "app.refresh.follower",
-    "app.refresh.refresher",
-    "app.refresh.result",
-    "app.refresh.schedule",
-    "app.refresh.scheduler",
-    "app.refresh.store",
-    "app.cli",
-    "app.discovery.demo",
+# The rooms from the ground up, each with those that it may import beside itself; never upwards, and lazily neither.
+GROUND = {"config", "app.catalog", "app.errors", "app.telemetry", "app.server"}
+BELOW_SERVICES = GROUND | {"app.auth", "app.discovery", "app.refresh"}
+ROOMS: dict[str, set[str]] = {
+    "config": set(),
+    "app.catalog": set(),
+    "app.errors": set(),
+    "app.telemetry": {"config", "app.catalog"},
+    "app.server": {"config", "app.telemetry"},
+    "app.discovery": {"config", "app.catalog", "app.telemetry", "app.server"},
+    "app.refresh": {"config", "app.catalog", "app.telemetry", "app.discovery.parent"},
+    "app.auth": GROUND,
+    "app.services": BELOW_SERVICES,
+    "app.web": {"config", "app.catalog", "app.errors", "app.telemetry", "app.auth", "app.services"},
+    "app.api": GROUND | {"app.auth", "app.services", "app.web"},
+    "app.pages": {"config", "app.auth", "app.services", "app.web"},
+    "app.cli": BELOW_SERVICES | {"app.services", "app.web", "app.api"},
+    # create_app.
+    "app": BELOW_SERVICES | {"app.services", "app.web", "app.api", "app.pages", "app.cli"},
 }
+# What a room may import of others than the standard library; any library where it is not named here.
+LIBRARIES: dict[str, set[str]] = {"config": set(), "app.catalog": set(), "app.errors": set()}
+
+# What imports boto3: the children that serving processes start.
+MAY_IMPORT_BOTO = {"app.discovery.__main__", "app.auth.aws_child"}
+EMPTY_OF_IMPORTS = ("app", "app.discovery", "app.auth")
 
 # (module, function): a job's or a tool's top, where anything that goes wrong is logged with its traceback.
 MAY_CATCH_ALL = {
     ("app.auth.aws_child", "read_source"),
     ("app.refresh.scheduler", "run_logged"),
-    ("app.auth.keys", "_repeat"),
     ("app.api.mcp.server", "_call"),
 }
+
+MAX_LINES = 400
+# Words that style.md replaces, and how many may be left of all together: some are the right ones.
+REPLACED_WORDS = re.compile(r"\b(told|said|whoever|nobody|somebody)\b", re.IGNORECASE)
+MAX_REPLACED_WORDS = 5
 
 
 def module_name(file: Path) -> str:
@@ -59,18 +60,27 @@ def module_name(file: Path) -> str:
 
 FILES = {module_name(file): file for file in (*PROJECT.glob("app/**/*.py"), *PROJECT.glob("config/**/*.py"))}
 TREES = {name: ast.parse(file.read_text()) for name, file in FILES.items()}
+MODULE = re.compile(r"(app|config)(\.\w+)+")
 
 
 def imported(tree: ast.AST) -> Iterator[str]:
-    """Every module that a file imports, at its top or inside a function."""
+    """Every module that a file imports, at its top, inside a function, or by its name in a text (`-m`, importlib)."""
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
-            assert node.module is not None, "relative imports hide who knows of whom"
+            assert node.module is not None, "relative imports hide what imports what"
             for alias in node.names:
                 inner = f"{node.module}.{alias.name}"
-                yield inner if inner in FILES else node.module
+                # The version stands in the package's own file, which any import of a room runs.
+                if inner != "app.__version__":
+                    yield inner if inner in FILES else node.module
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str) and MODULE.fullmatch(node.value):
+            name = node.value
+            while name and name not in FILES:
+                name = name.rpartition(".")[0]
+            if name:
+                yield name
 
 
 IMPORTS = {name: set(imported(tree)) for name, tree in TREES.items()}
@@ -80,22 +90,44 @@ def is_in(name: str, package: str) -> bool:
     return name == package or name.startswith(f"{package}.")
 
 
-def known_to(name: str) -> set[str]:
-    """Our modules that a module imports, and those that these import; the wiring in `app` itself is not followed."""
-    found: set[str] = set()
-    todo = {name}
-    while todo:
-        new = {other for it in todo for other in IMPORTS[it] if other in FILES and other != "app"} - found
-        found |= new
-        todo = new
-    return found
+def room_of(module: str) -> str:
+    """The room that a module stands in; `app` itself is none but for its own file."""
+    [room] = [room for room in ROOMS if module == room or (room != "app" and is_in(module, room))]
+    return room
 
 
-def test_the_catalog_imports_itself_and_the_standard_library_alone() -> None:
-    for name in FILES:
-        if is_in(name, "app.catalog"):
-            others = {other for other in IMPORTS[name] if not is_in(other, "app.catalog")}
-            assert {other.partition(".")[0] for other in others} <= sys.stdlib_module_names, name
+@pytest.mark.parametrize("room", ROOMS)
+def test_a_room_imports_only_the_rooms_that_it_may(room: str) -> None:
+    wrong = {
+        (name, other)
+        for name in FILES
+        if room_of(name) == room
+        for other in IMPORTS[name]
+        if other.partition(".")[0] in ("app", "config") and room_of(other) != room
+        if not any(is_in(other, allowed) for allowed in ROOMS[room])
+    }
+
+    assert wrong == set()
+
+
+def test_a_lazy_import_and_a_module_in_a_text_count_as_imports() -> None:
+    tree = ast.parse('def f():\n    from app.web import cors\n    run("-m", "app.auth.aws_child")\n    "app.nowhere.x"')
+
+    assert set(imported(tree)) == {"app.web.cors", "app.auth.aws_child", "app"}
+
+
+def test_the_table_has_no_arrow_upwards() -> None:
+    places = {room: place for place, room in enumerate(ROOMS)}
+    arrows = [(room, room_of(other)) for room, others in ROOMS.items() for other in others]
+
+    assert [arrow for arrow in arrows if places[arrow[1]] >= places[arrow[0]]] == []
+
+
+@pytest.mark.parametrize("room", LIBRARIES)
+def test_the_ground_needs_the_standard_library_alone(room: str) -> None:
+    others = {other.partition(".")[0] for name in FILES if room_of(name) == room for other in IMPORTS[name]}
+
+    assert others - {"app", "config"} - sys.stdlib_module_names <= LIBRARIES[room]
 
 
 def test_the_catalog_reads_no_clock() -> None:
@@ -105,22 +137,41 @@ def test_the_catalog_reads_no_clock() -> None:
             assert not called & {"now", "utcnow", "today", "time", "monotonic", "perf_counter"}, name
 
 
-@pytest.mark.parametrize("package", ["app.api", "app.errors", "app.catalog"])
-def test_who_serves_the_catalog_knows_nothing_of_its_refreshing(package: str) -> None:
-    for name in FILES:
-        if is_in(name, package):
-            assert not known_to(name) & REFRESHING, name
+def reached_from(name: str) -> set[str]:
+    """A module, and all of ours that it imports, directly or not."""
+    found: set[str] = set()
+    todo = {name}
+    while todo:
+        found |= todo
+        todo = {other for module in todo for other in IMPORTS[module] if other in FILES} - found
+    return found
 
 
-def test_the_schemas_know_the_catalog_alone() -> None:
-    for name in FILES:
-        if is_in(name, "app.api") and name.endswith((".schemas", ".fields", "_schemas")):
-            ours = {other for other in IMPORTS[name] if other.partition(".")[0] in ("app", "config")}
-            assert all(is_in(other, "app.catalog") or is_in(other, "app.api.fields") for other in ours), name
+def test_queries_and_all_that_they_import_know_of_no_request() -> None:
+    for name in reached_from("app.api.queries"):
+        libraries = {other.partition(".")[0] for other in IMPORTS[name]}
+        assert not libraries & {"flask", "werkzeug", "gunicorn"}, name
 
 
-def test_the_settings_know_nothing_of_the_application() -> None:
-    assert not {other for name in FILES if is_in(name, "config") for other in IMPORTS[name] if is_in(other, "app")}
+def test_a_view_of_a_query_is_all_that_makes_a_response_cacheable() -> None:
+    """The response cache keeps what has a catalog view in its context; nothing else writes one there."""
+    writers = {
+        name
+        for name, tree in TREES.items()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Assign | ast.AnnAssign)
+        for target in (node.targets if isinstance(node, ast.Assign) else [node.target])
+        if isinstance(target, ast.Attribute) and target.attr == "view"
+    }
+
+    assert writers == {"app.api.query_view"}
+
+
+@pytest.mark.parametrize("package", EMPTY_OF_IMPORTS)
+def test_a_package_that_a_child_runs_from_imports_nothing(package: str) -> None:
+    imports = {ast.unparse(node) for node in TREES[package].body if isinstance(node, ast.Import | ast.ImportFrom)}
+
+    assert imports <= {"from typing import TYPE_CHECKING"}
 
 
 def test_boto3_is_imported_by_the_children_alone() -> None:
@@ -129,9 +180,27 @@ def test_boto3_is_imported_by_the_children_alone() -> None:
         for name, others in IMPORTS.items()
         if any(other.partition(".")[0] in ("boto3", "botocore") for other in others)
     }
+    by_import = {
+        name
+        for name, tree in TREES.items()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ImportFrom) and node.module in MAY_IMPORT_BOTO
+    }
 
     assert importers <= MAY_IMPORT_BOTO
-    assert not {name for name in FILES if name not in MAY_IMPORT_BOTO and IMPORTS[name] & MAY_IMPORT_BOTO}
+    assert not by_import
+
+
+def test_no_file_is_longer_than_400_lines() -> None:
+    lines = {name: len(file.read_text().splitlines()) for name, file in FILES.items()}
+
+    assert {name: count for name, count in lines.items() if count > MAX_LINES} == {}
+
+
+def test_the_words_that_the_style_replaces_are_gone() -> None:
+    found = Counter({name: len(REPLACED_WORDS.findall(file.read_text())) for name, file in FILES.items()})
+
+    assert found.total() <= MAX_REPLACED_WORDS, found.most_common(10)
 
 
 def run_python(code: str, folder: Path) -> str:
@@ -150,7 +219,7 @@ def test_a_serving_process_carries_neither_boto3_nor_the_mcp_sdk_and_a_discovery
 
 
 def test_no_file_has_a_name_that_says_nothing() -> None:
-    assert not {file.stem for file in FILES.values()} & {"models", "utils", "util", "helpers", "services", "common"}
+    assert not {file.stem for file in FILES.values()} & {"models", "utils", "util", "helpers", "common"}
 
 
 def handlers(tree: ast.AST, function: str = "") -> Iterator[tuple[str, ast.ExceptHandler]]:
@@ -183,140 +252,3 @@ def test_every_library_that_is_imported_is_required_by_its_name() -> None:
 
 def _distribution(name: str) -> str:
     return name.lower().replace("_", "-")
-
-
-# Every route.
-
-
-def routes(app: Flask) -> list[tuple[str, str]]:
-    """(method, path) of every route, with a value in the place of each argument."""
-    found = []
-    for rule in app.url_map.iter_rules():
-        path = rule.build({name: ARGUMENTS.get(name, "a") for name in rule.arguments})
-        assert path is not None
-        found += [(method, path[1]) for method in sorted(rule.methods or ())]
-    return found
-
-
-def test_every_route_asks_for_a_key_or_is_one_of_the_public_ones(make_app: MakeApp) -> None:
-    app = make_app(snapshot(listing("us-east-1", model("a"))))
-    stranger, guest = client_of(app, key=None), client_of(app, "wrong")
-
-    for method, path in routes(app):
-        expected = (200, 200) if path in PUBLIC else (401, 401)
-        given = tuple(client.open(path, method=method, buffered=True).status_code for client in (stranger, guest))
-        assert given == expected, f"{method} {path}"
-
-
-def test_the_public_routes_are_there(app: Flask) -> None:
-    assert {path for _, path in routes(app)} >= PUBLIC
-
-
-def test_building_the_app_starts_no_thread_opens_no_socket_and_runs_no_child(
-    make_app: MakeApp, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def forbidden(*_: Any, **__: Any) -> None:
-        raise AssertionError("building the app has an effect")
-
-    monkeypatch.setattr(threading.Thread, "start", forbidden)
-    monkeypatch.setattr(socket.socket, "__init__", forbidden)
-    monkeypatch.setattr(socket.socket, "connect", forbidden)
-    monkeypatch.setattr(subprocess.Popen, "__init__", forbidden)
-
-    make_app(None)
-    make_app(None, source="demo")
-
-    assert list(tmp_path.iterdir()) == []
-
-
-# Every error, in the dialect of its path.
-
-LAYOUTS = [
-    ("/anthropic", ""),
-    ("", "/openai"),
-    ("/a", "/b"),
-    ("/api", "/api/openai"),
-    ("/api/anthropic", "/api"),
-    ("/x", "/x/v1"),
-    ("/x/v1", "/x"),
-    ("/api", "/api"),
-    ("", ""),
-]
-
-
-def is_anthropic_error(answer: TestResponse) -> bool:
-    body = answer.json
-    return (
-        isinstance(body, dict)
-        and list(body) == ["type", "error", "request_id"]
-        and body["type"] == "error"
-        and list(body["error"]) == ["type", "message"]
-        and body["request_id"] == answer.headers["request-id"]
-    )
-
-
-def is_openai_error(answer: TestResponse) -> bool:
-    body = answer.json
-    return isinstance(body, dict) and list(body) == ["error"] and list(body["error"]) == OPENAI_KEYS
-
-
-OPENAI_KEYS = ["message", "type", "param", "code"]
-
-BROKEN = CatalogSnapshot(
-    state=CatalogState(source="aws", attempted_at=NOW, listings=(listing("us-east-1"),)),
-    models=("not a model",),  # type: ignore[arg-type]
-    changed_at=NOW,
-)
-
-
-@pytest.mark.parametrize(("anthropic", "openai"), LAYOUTS)
-def test_every_error_is_in_the_dialect_of_its_path(make_app: MakeApp, anthropic: str, openai: str) -> None:
-    changes = {"anthropic_prefix": anthropic, "openai_prefix": openai}
-    app = make_app(snapshot(listing("us-east-1", model("a"))), **changes)
-    stranger, client = client_of(app, key=None), client_of(app)
-    broken, empty = client_of(make_app(BROKEN, **changes)), client_of(make_app(None, **changes))
-    dialects = [(openai, is_openai_error)]
-    dialects += [(anthropic, is_anthropic_error)] if anthropic != openai else []
-
-    for prefix, in_the_dialect in dialects:
-        errors = {
-            401: stranger.get(f"{prefix}/v1/models"),
-            404: client.get(f"{prefix}/v1/models/ghost"),
-            405: client.post(f"{prefix}/v1/models"),
-            413: client.post(f"{prefix}/v1/models", data=b"x" * ((1 << 20) + 1)),
-            500: broken.get(f"{prefix}/v1/models"),
-            503: empty.get(f"{prefix}/v1/models/a"),
-        }
-        errors_elsewhere = {
-            401: stranger.get(f"{prefix}/v1/elsewhere"),
-            404: client.get(f"{prefix}/v1/elsewhere"),
-        }
-        for told in (errors, errors_elsewhere):
-            for status, answer in told.items():
-                assert answer.status_code == status
-                assert answer.mimetype == "application/json"
-                assert in_the_dialect(answer), answer.text
-
-
-def test_an_error_that_no_dialect_claims_is_anthropics(make_app: MakeApp) -> None:
-    client = client_of(make_app(None, anthropic_prefix="/a", openai_prefix="/b"))
-
-    for path in ("/", "/favicon.ico", "/c/v1/models", "/ab/v1/models"):
-        assert is_anthropic_error(client.get(path)), path
-
-
-def test_a_prefix_and_mcp_are_claimed_whole(make_app: MakeApp) -> None:
-    app = make_app(None, openai_prefix="/openai")
-    client, stranger = client_of(app), client_of(app, key=None)
-
-    assert is_openai_error(client.get("/openai/typo"))
-    for path in ("/mcp", "/mcp/"):
-        assert stranger.post(path).get_json()["jsonrpc"] == "2.0"
-
-
-def test_no_answer_holds_the_key_that_was_sent(make_app: MakeApp) -> None:
-    client = client_of(make_app(snapshot(listing("us-east-1", model("a")))))
-
-    for method, path in routes(client.application):
-        answer = client.open(path, method=method, buffered=True)
-        assert KEY not in answer.text and KEY not in str(answer.headers), path

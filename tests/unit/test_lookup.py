@@ -3,7 +3,7 @@
 import pytest
 
 from app.catalog.lookup import find_model
-from tests.support.builders import listing, model, profile, snapshot
+from tests.support.builders import listing, model, profile, snapshot, view
 
 CATALOG = snapshot(
     listing(
@@ -20,7 +20,7 @@ CATALOG = snapshot(
 
 
 def found(name: str) -> str | None:
-    model = find_model(CATALOG, name)
+    model = find_model(view(CATALOG), name)
     return None if model is None else model.id
 
 
@@ -89,7 +89,7 @@ def test_the_answer_does_not_depend_on_the_account_in_an_arn() -> None:
 def test_an_id_that_ends_in_the_suffix_is_found_as_it_stands() -> None:
     catalog = snapshot(listing("us-east-1", model("maker.a"), model("maker.a[1m]")))
 
-    model_found = find_model(catalog, "maker.a[1m]")
+    model_found = find_model(view(catalog), "maker.a[1m]")
 
     assert model_found is not None and model_found.id == "maker.a[1m]"
 
@@ -97,7 +97,7 @@ def test_an_id_that_ends_in_the_suffix_is_found_as_it_stands() -> None:
 def test_a_model_goes_before_a_profile_of_the_same_id() -> None:
     catalog = snapshot(listing("us-east-1", model("x"), model("y"), profile("x", "y")))
 
-    model_found = find_model(catalog, "x")
+    model_found = find_model(view(catalog), "x")
 
     assert model_found is not None and model_found.id == "x"
 
@@ -105,6 +105,6 @@ def test_a_model_goes_before_a_profile_of_the_same_id() -> None:
 def test_a_profile_of_several_models_stands_for_the_first_in_list_order() -> None:
     catalog = snapshot(listing("us-east-1", model("b"), model("a"), profile("us.both", "b", "a")))
 
-    model_found = find_model(catalog, "us.both")
+    model_found = find_model(view(catalog), "us.both")
 
     assert model_found is not None and model_found.id == "a"

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from app.catalog.merge import advance
 from app.catalog.paging import Page, UnknownCursor, cursor, page_of
 from app.catalog.records import CatalogModel, CatalogSnapshot, FoundationModel
-from tests.support.builders import NOW, day, listing, model, numbered, snapshot
+from tests.support.builders import NOW, day, listing, model, numbered, snapshot, view
 
 REGION = "us-east-1"
 
@@ -32,8 +32,8 @@ def page(snapshot: CatalogSnapshot, limit: int, *, after: str | None = None, bef
     return page_of(
         snapshot.models,
         limit=limit,
-        after=cursor(snapshot, "after_id", after),
-        before=cursor(snapshot, "before_id", before),
+        after=cursor(view(snapshot), "after_id", after),
+        before=cursor(view(snapshot), "before_id", before),
     )
 
 
@@ -102,7 +102,7 @@ def test_a_filter_gives_full_pages_of_what_it_keeps(catalog: CatalogOf, limit: i
     pages: list[Page] = []
     while not pages or pages[-1].has_more:
         assert len(pages) < PAGES_AT_MOST, "it goes round"
-        after = cursor(found, "after_id", pages[-1].last_id if pages else None)
+        after = cursor(view(found), "after_id", pages[-1].last_id if pages else None)
         pages.append(page_of(found.models, limit=limit, after=after, keep=keep))
 
     assert ids(*pages) == [model.id for model in found.models if keep(model)]

@@ -1,35 +1,47 @@
-"""The Anthropic Models API: its queries and its answers."""
+"""The Anthropic Models API: its queries and its responses."""
 
 from typing import Any
 
 from marshmallow import EXCLUDE, Schema, ValidationError, fields, pre_load, validates_schema
 
-from app.api.fields import Between, Instant, ProfileRegions, Text, WholeNumber, WordList, Words, plain_query
+from app.api.fields import (
+    MAX_ID_CHARS,
+    Between,
+    EnumList,
+    Instant,
+    Integer,
+    ProfileRegions,
+    StringList,
+    Text,
+    plain_query,
+)
 from app.catalog.records import ACTIVE, DEPRECATED, LIFECYCLES
 
-LIMIT_AT_MOST = 1000
+MAX_LIMIT = 1000
 LISTS = {"lifecycle": "lifecycle[]", "lifecycle[]": "lifecycle[]", "region": "region", "region[]": "region"}
 
 
 class ListModelsQuerySchema(Schema):
-    """`limit`, one cursor, `lifecycle[]` and our own `region`; what else a client sends is none of our business."""
+    """`limit`, one cursor, `lifecycle[]` and our own `region`; unknown parameters are ignored."""
 
     class Meta:
         unknown = EXCLUDE
 
-    limit = WholeNumber(
-        validate=Between(1, LIMIT_AT_MOST), metadata={"description": "Number of models in a page, 1 to 1000."}
+    limit = Integer(validate=Between(1, MAX_LIMIT), metadata={"description": "Number of models in a page, 1 to 1000."})
+    after_id = Text(
+        max_chars=MAX_ID_CHARS, metadata={"description": "The page immediately after the model with this id."}
     )
-    after_id = Text(metadata={"description": "The page immediately after the model with this id."})
-    before_id = Text(metadata={"description": "The page immediately before the model with this id."})
-    lifecycle = WordList(
+    before_id = Text(
+        max_chars=MAX_ID_CHARS, metadata={"description": "The page immediately before the model with this id."}
+    )
+    lifecycle = EnumList(
         LIFECYCLES,
         data_key="lifecycle[]",
         attribute="lifecycles",
         load_default=[ACTIVE, DEPRECATED],
         metadata={"description": "Models in one of these lifecycle stages."},
     )
-    region = Words(
+    region = StringList(
         attribute="regions",
         load_default=[],
         metadata={"description": "Models callable from one of these AWS regions; one that is not asked is an error."},
@@ -46,7 +58,7 @@ class ListModelsQuerySchema(Schema):
 
 
 class BedrockExtensionSchema(Schema):
-    """What Bedrock tells of a model beyond Anthropic's own keys."""
+    """What Bedrock lists of a model beyond Anthropic's own keys."""
 
     provider = fields.String(allow_none=True)
     regions = fields.List(

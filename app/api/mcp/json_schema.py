@@ -1,4 +1,4 @@
-"""JSON Schema of the marshmallow schemas, whole and without references: what an agent is told of a tool."""
+"""JSON Schema of the marshmallow schemas, whole and without references, for the descriptions of tools."""
 
 from typing import Any
 
@@ -6,15 +6,15 @@ from apispec import APISpec
 from apispec.ext.marshmallow import MarshmallowPlugin
 from marshmallow import RAISE, Schema, fields
 
-from app.api.fields import Words
+from app.api.fields import StringList
 
 
-def arguments_schema(definition: type[Schema]) -> Schema:
-    """The definition of an HTTP query as that of a tool's arguments: nothing unknown, and no `[]` behind a name.
+def arguments_schema(of_route: Schema) -> Schema:
+    """The schema of a route's arguments as that of a tool's: nothing unknown, and no `[]` behind a name.
 
     An agent's model provider allows letters, digits, `_`, `.` and `-` in a name, and no more.
     """
-    schema = definition(unknown=RAISE)
+    schema = type(of_route)(unknown=RAISE)
     schema.error_messages = schema.error_messages | {"unknown": "Extra inputs are not permitted"}
     for field in schema.fields.values():
         if field.data_key is not None:
@@ -25,7 +25,7 @@ def arguments_schema(definition: type[Schema]) -> Schema:
 def json_schema_of(schema: Schema, *, all_present: bool) -> dict[str, Any]:
     """
     Args:
-        all_present: every property is required, as in an answer; else those that the fields say are.
+        all_present: every property is required, as in a response; else those that the fields say are.
     """
     # A nested schema without a name stands where it is used, not behind a reference.
     plugin = MarshmallowPlugin(schema_name_resolver=lambda schema: "")
@@ -33,14 +33,14 @@ def json_schema_of(schema: Schema, *, all_present: bool) -> dict[str, Any]:
     converter: Any = plugin.converter
     converter.add_attribute_function(_or_a_lone_word)
     converter.add_attribute_function(_or_null)
-    told: dict[str, Any] = converter.schema2jsonschema(schema)
+    described: dict[str, Any] = converter.schema2jsonschema(schema)
     if all_present:
-        _as_answer(told)
-    return told
+        _as_response(described)
+    return described
 
 
 def _or_a_lone_word(converter: object, field: fields.Field[Any], ret: dict[str, Any]) -> dict[str, Any]:
-    if not isinstance(field, Words):
+    if not isinstance(field, StringList):
         return {}
     words = {name: ret.pop(name) for name in ("type", "items", "maxItems") if name in ret}
     return {"anyOf": [words, words["items"]]}
@@ -53,10 +53,10 @@ def _or_null(converter: object, field: fields.Field[Any], ret: dict[str, Any]) -
     return {"anyOf": [{"type": kind} for kind in ret.pop("type")]}
 
 
-def _as_answer(told: dict[str, Any]) -> None:
-    told.pop("default", None)
-    if "properties" in told:
-        told["required"] = list(told["properties"])
-    for part in (*told.get("properties", {}).values(), told.get("items")):
+def _as_response(described: dict[str, Any]) -> None:
+    described.pop("default", None)
+    if "properties" in described:
+        described["required"] = list(described["properties"])
+    for part in (*described.get("properties", {}).values(), described.get("items")):
         if part:
-            _as_answer(part)
+            _as_response(part)

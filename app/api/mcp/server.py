@@ -1,4 +1,4 @@
-"""The catalog's tools for agents. The official SDK speaks the Model Context Protocol; a tool calls what the view calls.
+"""The catalog's tools for agents. The official SDK speaks the Model Context Protocol; a tool runs a route's query.
 
 Nothing outlives a request: each has its own event loop, session manager and, in the handshake's era, session. So
 requests of one client may go to any worker of any host, and a fork has nothing to carry over.
@@ -7,12 +7,11 @@ requests of one client may go to any worker of any host, and a fork has nothing 
 import asyncio
 import json
 import logging
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from http import HTTPStatus
 from typing import Any
 
-from marshmallow import Schema
 from mcp.server.caching import CacheHint
 from mcp.server.context import ServerRequestContext
 from mcp.server.lowlevel.server import Server
@@ -37,14 +36,14 @@ from pydantic import ValidationError
 from pydantic_core import from_json
 
 from app import __version__
-from app.api.anthropic import views as anthropic
-from app.api.anthropic.schemas import ListModelsQuerySchema
-from app.api.fields import Text
+from app.api.answering import answer
+from app.api.catalog_query import CatalogQuery
 from app.api.mcp.json_schema import arguments_schema, json_schema_of
-from app.api.search import views as search
-from app.api.search.schemas import SearchQuerySchema
-from app.errors import MCP_PATH, ApiError, Overloaded, as_api_error
-from config import Settings
+from app.api.queries import Queries
+from app.errors import ApiError, Overloaded
+from app.services import Services
+from app.web.error_envelopes import MCP_PATH
+from app.web.error_handler import as_api_error
 
 NAME = "bedrock-model-catalog"
 INSTRUCTIONS = (
@@ -54,29 +53,16 @@ INSTRUCTIONS = (
 )
 # The tools change with the service's version and settings alone.
 TOOLS_HINT = CacheHint(ttl_ms=300_000, scope="public")
-NAME_SHOWN_AT_MOST = 100
+MAX_NAME_CHARS_SHOWN = 100
 MEDIA_HEADERS = (b"accept", b"content-type")
-
-
-class GetModelQuerySchema(Schema):
-    """The path of the HTTP route."""
-
-    model_id = Text(
-        required=True,
-        metadata={
-            "description": "A model's id, one of its inference profiles' ids, or the ARN of either, "
-            "such as anthropic.claude-haiku-4-5-20251001-v1:0."
-        },
-    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CatalogTool:
-    """A tool: what its arguments are checked by, and the function of checked arguments that the view calls, too."""
+    """A tool: the query of a route, with arguments named as model providers allow, and its description."""
 
-    arguments: Schema
-    body: Callable[[dict[str, Any]], dict[str, Any]]
-    told: Tool
+    query: CatalogQuery
+    description: Tool
 
 
 class BadMessage(ApiError):
@@ -101,20 +87,20 @@ class NotAccepted(ApiError):
 
 
 @dataclass(slots=True)
-class ProtocolAnswer:
-    """What the SDK answered, in the terms of HTTP; the body is JSON or nothing."""
+class ProtocolResponse:
+    """The SDK's response, in the terms of HTTP; the body is JSON or nothing."""
 
     status: int = 500
     body: bytes = b""
     is_json: bool = False
 
 
-def make_server(settings: Settings) -> Server[Any]:
+def make_server(queries: Queries, services: Services) -> Server[Any]:
     """The protocol's side of the tools; it holds no state of any request."""
-    # The SDK tells of each request at its start and its end; the access log does that.
+    # The SDK logs each request at its start and its end; the access log does that.
     logging.getLogger("mcp").setLevel(logging.WARNING)
-    tools = {tool.told.name: tool for tool in _tools(settings)}
-    listed = ListToolsResult(tools=[tool.told for tool in tools.values()])
+    tools = {tool.description.name: tool for tool in _tools(queries)}
+    listed = ListToolsResult(tools=[tool.description for tool in tools.values()])
 
     async def list_tools(ctx: ServerRequestContext[Any], params: PaginatedRequestParams | None) -> ListToolsResult:
         if params is not None and params.cursor is not None:
@@ -124,11 +110,11 @@ def make_server(settings: Settings) -> Server[Any]:
     async def call_tool(ctx: ServerRequestContext[Any], params: CallToolRequestParams) -> CallToolResult:
         tool = tools.get(params.name)
         if tool is None:
-            raise MCPError(code=INVALID_PARAMS, message=f"Unknown tool: {params.name[:NAME_SHOWN_AT_MOST]}")
-        return _call(tool, params.arguments or {})
+            raise MCPError(code=INVALID_PARAMS, message=f"Unknown tool: {params.name[:MAX_NAME_CHARS_SHOWN]}")
+        return _call(tool, params.arguments or {}, services)
 
     def input_schema(name: str) -> dict[str, Any] | None:
-        return tools[name].told.input_schema if name in tools else None
+        return tools[name].description.input_schema if name in tools else None
 
     return Server(
         NAME,
@@ -143,68 +129,54 @@ def make_server(settings: Settings) -> Server[Any]:
     )
 
 
-def _tools(settings: Settings) -> Iterable[CatalogTool]:
-    page, model = anthropic.shapes(settings)
+def _tools(queries: Queries) -> Iterable[CatalogTool]:
     yield _tool(
         "search_models",
         "Search models",
         "Find Bedrock models by what they can do and where. Filters combine with AND; without any, all models. Start "
         "here. Where one of a model's inference profiles names a region, call the model there by that profile's id; in "
         "its other regions by its own.",
-        SearchQuerySchema,
-        search.result_body,
-        search.RESULT,
+        queries.search_models,
     )
     yield _tool(
         "anthropic_model_list",
         "List chat models",
         "List the chat models (text in and out) in the form of Anthropic's Models API, newest release first, by pages.",
-        ListModelsQuerySchema,
-        anthropic.page_body,
-        page,
-        limit=settings.default_limit,
+        queries.list_chat_models,
     )
     yield _tool(
         "anthropic_model_get",
         "Get a chat model",
         "Get one chat model in the form of Anthropic's Models API, by its id, an inference profile's id or an ARN.",
-        GetModelQuerySchema,
-        lambda query: anthropic.model_body(query["model_id"]),
-        model,
+        queries.get_chat_model,
     )
 
 
-def _tool(
-    name: str,
-    title: str,
-    description: str,
-    query: type[Schema],
-    body: Callable[[dict[str, Any]], dict[str, Any]],
-    result: Schema,
-    **defaults: object,
-) -> CatalogTool:
-    arguments = arguments_schema(query)
+def _tool(name: str, title: str, description: str, query: CatalogQuery) -> CatalogTool:
+    arguments = arguments_schema(query.arguments)
     input_schema = json_schema_of(arguments, all_present=False)
-    for argument, default in defaults.items():
+    for argument, default in query.defaults.items():
         input_schema["properties"][argument]["default"] = default
-    told = Tool(
-        name=name,
-        title=title,
-        description=description,
-        input_schema=input_schema,
-        output_schema=json_schema_of(result, all_present=True),
-        annotations=ToolAnnotations(read_only_hint=True, idempotent_hint=True, open_world_hint=False),
+    return CatalogTool(
+        query=replace(query, arguments=arguments),
+        description=Tool(
+            name=name,
+            title=title,
+            description=description,
+            input_schema=input_schema,
+            output_schema=json_schema_of(query.result, all_present=True),
+            annotations=ToolAnnotations(read_only_hint=True, idempotent_hint=True, open_world_hint=False),
+        ),
     )
-    return CatalogTool(arguments=arguments, body=body, told=told)
 
 
-def _call(tool: CatalogTool, arguments: dict[str, Any]) -> CallToolResult:
+def _call(tool: CatalogTool, arguments: dict[str, Any], services: Services) -> CallToolResult:
     """
     Raises:
-        MCPError: a fault of ours; what the caller can do something about is a result that says so.
+        MCPError: a fault of ours; what the caller can mend is a result that says so.
     """
     try:
-        body = tool.body(tool.arguments.load(arguments))
+        body, _ = answer(tool.query, arguments, services)
     # Left to the SDK, its text would go to clients of the handshake's era.
     except Exception as raised:  # noqa: BLE001
         error = as_api_error(raised)
@@ -234,29 +206,29 @@ def check_message(body: bytes) -> None:
         raise BadMessage(INVALID_REQUEST, "Body must be a single JSON-RPC request or notification object") from None
 
 
-def exchange(server: Server[Any], headers: Iterable[tuple[str, str]], body: bytes) -> ProtocolAnswer:
+def exchange(server: Server[Any], headers: Iterable[tuple[str, str]], body: bytes) -> ProtocolResponse:
     """Let the SDK answer one POST.
 
     Raises:
         NotAccepted
     """
-    answer = asyncio.run(_exchange(server, _protocol_headers(headers), body))
-    if answer.status >= 400 and not answer.is_json:
-        raise NotAccepted(answer.status, answer.body.decode())
-    return answer
+    response = asyncio.run(_exchange(server, _protocol_headers(headers), body))
+    if response.status >= 400 and not response.is_json:
+        raise NotAccepted(response.status, response.body.decode())
+    return response
 
 
 def _protocol_headers(headers: Iterable[tuple[str, str]]) -> list[tuple[bytes, bytes]]:
-    """What the protocol knows; the keys are none of the SDK's business."""
+    """The headers that the protocol defines; the SDK does not see the keys."""
     lowered = ((name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in headers)
     known = [(name, value) for name, value in lowered if name in MEDIA_HEADERS or name.startswith(b"mcp-")]
     if not any(name == b"accept" for name, _ in known):
-        # RFC 9110: who does not say what it accepts accepts anything.
+        # RFC 9110: a client that does not say what it accepts accepts anything.
         known.append((b"accept", b"*/*"))
     return known
 
 
-async def _exchange(server: Server[Any], headers: list[tuple[bytes, bytes]], body: bytes) -> ProtocolAnswer:
+async def _exchange(server: Server[Any], headers: list[tuple[bytes, bytes]], body: bytes) -> ProtocolResponse:
     scope = {
         "type": "http",
         "asgi": {"version": "3.0"},
@@ -268,7 +240,7 @@ async def _exchange(server: Server[Any], headers: list[tuple[bytes, bytes]], bod
         "headers": headers,
     }
     unread = [{"type": "http.request", "body": body, "more_body": False}]
-    answer = ProtocolAnswer()
+    response = ProtocolResponse()
 
     async def receive() -> Any:
         if not unread:
@@ -278,12 +250,12 @@ async def _exchange(server: Server[Any], headers: list[tuple[bytes, bytes]], bod
 
     async def send(message: Any) -> None:
         if message["type"] == "http.response.start":
-            answer.status = message["status"]
-            answer.is_json = dict(message["headers"]).get(b"content-type", b"").startswith(b"application/json")
+            response.status = message["status"]
+            response.is_json = dict(message["headers"]).get(b"content-type", b"").startswith(b"application/json")
         else:
-            answer.body += message.get("body", b"")
+            response.body += message.get("body", b"")
 
     manager = StreamableHTTPSessionManager(app=server, json_response=True, stateless=True)
     async with manager.run():
         await manager.handle_request(scope, receive, send)
-    return answer
+    return response

@@ -1,56 +1,57 @@
-"""The Model Context Protocol: one POST endpoint, JSON answers, no sessions."""
+"""The Model Context Protocol: one POST endpoint, JSON responses, no sessions."""
 
 import re
+from functools import cache
+from typing import Any
 
-from flask import Blueprint, Flask, Response, current_app, request
+from flask import Blueprint, Response, request
 from flask.typing import ResponseReturnValue
-from gunicorn.http.errors import ParseException
-from werkzeug.exceptions import BadRequest
 
-from app.api.request_state import current_settings
-from app.errors import BODY_BYTES_AT_MOST, MCP_PATH, OriginNotAllowed, RequestTooLarge
+from app.api.queries import Queries
+from app.errors import OriginNotAllowed
+from app.services import Services
+from app.web.error_envelopes import MCP_PATH
+from app.web.request_body import read_body
 from config import EVERY_ORIGIN
 
-bp = Blueprint("mcp", __name__)
-
+# Tools take short arguments.
+MAX_MESSAGE_BYTES = 64 << 10
 # A page that the user's own machine serves is the user's.
 LOCAL_ORIGIN = re.compile(r"https?://(localhost|127\.0\.0\.1|\[::1\])(:\d+)?", re.IGNORECASE)
 
 
-def init_app(app: Flask) -> None:
-    app.register_blueprint(bp)
+def make_blueprint(queries: Queries, services: Services) -> Blueprint:
+    blueprint = Blueprint("mcp", __name__)
+
+    @cache
+    def protocol_server() -> Any:
+        from app.api.mcp.server import make_server
+
+        return make_server(queries, services)
+
+    @blueprint.post(MCP_PATH)
+    def post_message() -> ResponseReturnValue:
+        check_origin(request.headers.get("Origin"), services.settings.cors_origins)
+        body = read_body(request.environ, max_bytes=MAX_MESSAGE_BYTES)
+        # The SDK's import takes over a second and half of a worker's memory: a worker has it from its first message on.
+        from app.api.mcp.server import check_message, exchange
+
+        check_message(body)
+        answer = exchange(protocol_server(), request.headers, body)
+        response = Response(answer.body, status=answer.status, mimetype="application/json")
+        if not answer.body:
+            del response.headers["Content-Type"]
+        return response
+
+    return blueprint
 
 
-@bp.post(MCP_PATH)
-def post_message() -> ResponseReturnValue:
-    check_origin(request.headers.get("Origin"))
-    try:
-        body = request.get_data(cache=False)
-    except ParseException:
-        raise BadRequest from None
-    if request.content_length is None and len(body) >= BODY_BYTES_AT_MOST:
-        # werkzeug cuts a body whose length was not told at the limit, without a word.
-        raise RequestTooLarge
-    # The SDK's import takes over a second and half of a worker's memory: a worker has it from its first message on.
-    from app.api.mcp.server import check_message, exchange, make_server
-
-    check_message(body)
-    if "mcp" not in current_app.extensions:
-        current_app.extensions["mcp"] = make_server(current_settings())
-    answer = exchange(current_app.extensions["mcp"], request.headers, body)
-    response = Response(answer.body, status=answer.status, mimetype="application/json")
-    if not answer.body:
-        del response.headers["Content-Type"]
-    return response
-
-
-def check_origin(origin: str | None) -> None:
+def check_origin(origin: str | None, allowed: tuple[str, ...]) -> None:
     """Refuse pages that made a browser take this service's name or address for theirs.
 
     Raises:
         OriginNotAllowed
     """
-    allowed = current_settings().cors_origins
     if origin is None or EVERY_ORIGIN in allowed or origin.lower() in allowed or LOCAL_ORIGIN.fullmatch(origin):
         return
     raise OriginNotAllowed

@@ -1,4 +1,4 @@
-"""The service described in OpenAPI 3.1, from its routes and the schemas that its views run."""
+"""The service described in OpenAPI 3.1, from its routes and the queries that they run."""
 
 from collections import defaultdict
 from http import HTTPStatus
@@ -13,25 +13,26 @@ from marshmallow import Schema
 from app import __version__
 from app.api.openapi.error_schemas import AnthropicErrorSchema, JsonRpcErrorSchema, OpenAIErrorSchema
 from app.api.openapi.operations import (
-    EXAMPLE_CATALOG,
     EXAMPLE_REQUEST_ID,
     HEADERS,
     IDS,
     JSON,
+    OPERATIONS,
     QUERY_EXAMPLES,
-    Answer,
     Operation,
-    operations,
+    ResponseDescription,
 )
-from app.errors import ApiError, anthropic_envelope, envelope_of, jsonrpc_envelope, openai_envelope
-from config import Settings
+from app.api.query_view import QueryView
+from app.errors import ApiError
+from app.services import services_of
+from app.web.error_envelopes import Envelope, anthropic_envelope, envelope_of, jsonrpc_envelope, openai_envelope
 
 OPENAPI = "3.1.0"
 DESCRIPTION = (
     "The models of AWS Bedrock, merged over regions, as Anthropic's and OpenAI's Models APIs. HEAD is answered "
     "wherever GET is. Parameters that are not named here are ignored."
 )
-ERROR_SCHEMAS: dict[Any, type[Schema]] = {
+ERROR_SCHEMAS: dict[Envelope, type[Schema]] = {
     anthropic_envelope: AnthropicErrorSchema,
     openai_envelope: OpenAIErrorSchema,
     jsonrpc_envelope: JsonRpcErrorSchema,
@@ -40,7 +41,7 @@ ERROR_SCHEMAS: dict[Any, type[Schema]] = {
 
 def describe(app: Flask) -> dict[str, Any]:
     """The OpenAPI document of an application, as it is configured."""
-    settings: Settings = app.extensions["settings"]
+    settings = services_of(app).settings
     spec = APISpec(
         title="Bedrock model catalog",
         version=__version__,
@@ -54,25 +55,27 @@ def describe(app: Flask) -> dict[str, Any]:
     spec.components.security_scheme("Bearer", {"type": "http", "scheme": "bearer"})
     for name, header in HEADERS.items():
         spec.components.header(name, header)
-    for endpoint, operation in operations(settings).items():
+    for endpoint, operation in OPERATIONS.items():
         view = app.view_functions.get(endpoint)
         if view is not None:
+            if isinstance(view, QueryView):
+                operation = operation.of_query(view.query)
             path = next(app.url_map.iter_rules(endpoint)).rule
-            told = _operation(endpoint, operation, envelope_of(path, settings))
-            spec.path(view=view, app=app, operations={operation.method: told})
+            described = _operation(endpoint, operation, envelope_of(path, settings))
+            spec.path(view=view, app=app, operations={operation.method: described})
     document: dict[str, Any] = spec.to_dict()
     for schema in document["components"]["schemas"].values():
-        _as_answer(schema)
+        _as_response(schema)
     for path_item in document["paths"].values():
-        for told in path_item.values():
-            _give_examples(told["parameters"])
+        for described in path_item.values():
+            _give_examples(described["parameters"])
     return document
 
 
-def _operation(endpoint: str, operation: Operation, envelope: Any) -> dict[str, Any]:
-    query: list[Any] = [{"in": "query", "schema": operation.query}] if operation.query else []
-    responses = {str(status): _response(answer) for status, answer in operation.answers.items()}
-    told: dict[str, Any] = {
+def _operation(endpoint: str, operation: Operation, envelope: Envelope) -> dict[str, Any]:
+    query: list[Any] = [{"in": "query", "schema": operation.arguments}] if operation.arguments else []
+    responses = {str(status): _response(response) for status, response in operation.responses.items()}
+    described: dict[str, Any] = {
         "operationId": endpoint.replace(".", "_"),
         "tags": [operation.tag],
         "summary": operation.summary,
@@ -80,23 +83,23 @@ def _operation(endpoint: str, operation: Operation, envelope: Any) -> dict[str, 
         "responses": responses | _errors(operation, envelope),
     }
     if operation.body is not None:
-        told["requestBody"] = {"required": True, "content": {JSON: dict(operation.body)}}
+        described["requestBody"] = {"required": True, "content": {JSON: dict(operation.body)}}
     if operation.is_public:
-        told["security"] = []
-    return told
+        described["security"] = []
+    return described
 
 
-def _response(answer: Answer) -> dict[str, Any]:
-    told: dict[str, Any] = {"description": answer.description, "headers": _headers(answer.headers)}
-    if answer.content_type:
-        content: dict[str, Any] = {"schema": answer.schema or {"type": answer.type}}
-        if answer.example is not None:
-            content["example"] = answer.example(EXAMPLE_CATALOG)
-        told["content"] = {answer.content_type: content}
-    return told
+def _response(response: ResponseDescription) -> dict[str, Any]:
+    described: dict[str, Any] = {"description": response.description, "headers": _headers(response.headers)}
+    if response.content_type:
+        content: dict[str, Any] = {"schema": response.schema or {"type": response.type}}
+        if response.example is not None:
+            content["example"] = response.example
+        described["content"] = {response.content_type: content}
+    return described
 
 
-def _errors(operation: Operation, envelope: Any) -> dict[str, Any]:
+def _errors(operation: Operation, envelope: Envelope) -> dict[str, Any]:
     """Each status once, with every error that has it as an example, by the name of its class."""
     by_status: defaultdict[int, list[ApiError]] = defaultdict(list)
     for error in operation.errors:
@@ -122,13 +125,13 @@ def _headers(names: Any) -> dict[str, Any]:
     return {name: {"$ref": f"#/components/headers/{name}"} for name in (*IDS, *names)}
 
 
-def _as_answer(schema: dict[str, Any]) -> None:
+def _as_response(schema: dict[str, Any]) -> None:
     """Every key is always there; a later version may have more of them."""
     schema["required"] = list(schema["properties"])
     schema.pop("additionalProperties", None)
-    for told in schema["properties"].values():
-        # What a constant is while Bedrock tells nothing is no default.
-        told.pop("default", None)
+    for described in schema["properties"].values():
+        # The value of a constant is no default.
+        described.pop("default", None)
 
 
 def _give_examples(parameters: list[dict[str, Any]]) -> None:

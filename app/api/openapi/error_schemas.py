@@ -1,4 +1,4 @@
-"""The errors of each dialect, as `app.errors` words them: for the description of the service."""
+"""The errors of each dialect, for the description of the service."""
 
 from marshmallow import Schema, fields
 

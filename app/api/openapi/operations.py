@@ -1,18 +1,18 @@
-"""What a route cannot tell of itself: its errors, its headers, and an example of each.
+"""What a route's query does not say of itself: its errors, its headers, and examples.
 
-Examples of answers are made by the very schemas that answer, over a small catalog.
+Examples of responses are made by the routes' own queries, over a small catalog.
 """
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
 from marshmallow import Schema
 
-from app.api.anthropic import views as anthropic
-from app.api.openai import views as openai
-from app.api.search import views as search
+from app.api.catalog_query import CatalogQuery
+from app.api.fields import MAX_ID_CHARS
+from app.api.openapi.error_schemas import AnthropicErrorSchema
 from app.api.status_schemas import CatalogStatusSchema, LivenessSchema
 from app.catalog.merge import derive
 from app.catalog.records import (
@@ -26,10 +26,8 @@ from app.catalog.records import (
     RegionFailure,
     RegionListing,
 )
-from app.catalog.search import ModelFilter
-from app.catalog.search import search as search_catalog
-from app.catalog.selection import chat_page
 from app.catalog.status import status_of
+from app.catalog.view import CatalogView, Scope
 from app.errors import (
     ApiError,
     AuthenticationError,
@@ -40,7 +38,6 @@ from app.errors import (
     Overloaded,
     RequestTooLarge,
 )
-from config import Settings
 
 JSON = "application/json"
 AT = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
@@ -48,7 +45,7 @@ MODEL_ID = "anthropic.claude-haiku-4-5-20251001-v1:0"
 EXAMPLE_REQUEST_ID = "req_0a1b2c3d4e5f60718293a4b5"
 ETAG = '"5f1d2c4b8a7e6f90123456789abcdef0"'
 
-EXAMPLE_CATALOG = derive(
+EXAMPLE_SNAPSHOT = derive(
     CatalogState(
         source="aws",
         attempted_at=AT,
@@ -79,6 +76,7 @@ EXAMPLE_CATALOG = derive(
     ),
     at=AT,
 )
+EXAMPLE_VIEW = CatalogView(EXAMPLE_SNAPSHOT, Scope())
 
 MCP_BODY = {
     "schema": {
@@ -162,151 +160,173 @@ MODEL_ID_PARAMETER = {
     "required": True,
     "description": "A model's id, an inference profile's id, an ARN of either, or one of these with Claude Code's "
     "suffix `[1m]`; `/` may stand as it is or as `%2F`.",
-    "schema": {"type": "string", "minLength": 1},
+    "schema": {"type": "string", "minLength": 1, "maxLength": MAX_ID_CHARS},
     "example": MODEL_ID,
 }
 
 INVALID_LIMIT = InvalidRequest("limit", "Input should be less than or equal to 1000")
+INVALID_ID = InvalidRequest("model_id", "String should have at most 2048 characters")
 EVERYWHERE = (AuthenticationError(key_given=True), RequestTooLarge(), KeysUnavailable())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Answer:
-    """A good answer, by its schema or else its type, and what makes an example of it; no content type, no body."""
+class ResponseDescription:
+    """A good response, by its schema or else its type, and an example of it; no content type, no body."""
 
     schema: Schema | None = None
     content_type: str = JSON
     type: str = "object"
-    example: Callable[[CatalogSnapshot], object] | None = None
+    example: object = None
     description: str = "The answer."
     headers: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Operation:
-    """What is told of one route; `errors` are examples, one or more a status."""
+    """The description of one route.
+
+    `errors` are examples, one or more a status. `arguments` is the schema of the query string. `example_arguments` are
+    those of a query's example; None where the route runs no query.
+    """
 
     tag: str
     summary: str
-    answers: Mapping[int, Answer]
+    responses: Mapping[int, ResponseDescription] = field(default_factory=dict)
     errors: Sequence[ApiError] = ()
-    query: Schema | None = None
+    arguments: Schema | None = None
+    example_arguments: Mapping[str, object] | None = None
     parameters: Sequence[Mapping[str, Any]] = ()
     body: Mapping[str, Any] | None = None
     method: str = "get"
     is_public: bool = False
 
-
-def operations(settings: Settings) -> dict[str, Operation]:
-    """Every route's description, by its endpoint."""
-    page, model = anthropic.shapes(settings)
-    one = EXAMPLE_CATALOG.models[0]
-    unavailable = Answer(schema=CatalogStatusSchema(), description="No catalog is loaded.", example=_no_status)
-    status = Answer(schema=CatalogStatusSchema(), description="A catalog is served, fresh or stale.", example=_status)
-    return {
-        "anthropic.list_models": Operation(
-            tag="Anthropic",
-            summary="List the chat models, most recently released first",
-            query=anthropic.QUERY,
-            parameters=(*VERSION_HEADERS, *CONDITION_HEADERS),
-            answers=_kept(page, lambda catalog: page.dump(chat_page(catalog, limit=20, lifecycles=["active"]))),
-            errors=(INVALID_LIMIT, *EVERYWHERE, Overloaded()),
-        ),
-        "anthropic.retrieve_model": Operation(
-            tag="Anthropic",
-            summary="Retrieve a chat model by any of its names",
-            parameters=(MODEL_ID_PARAMETER, *VERSION_HEADERS, *CONDITION_HEADERS),
-            answers=_kept(model, lambda catalog: model.dump(one)),
-            errors=(*EVERYWHERE, ModelNotFound("no-such-model"), Overloaded()),
-        ),
-        "openai.list_models": Operation(
-            tag="OpenAI",
-            summary="List every callable model, of any modality",
-            parameters=CONDITION_HEADERS,
-            answers=_kept(openai.LIST, lambda catalog: openai.LIST.dump({"models": catalog.models})),
-            errors=(*EVERYWHERE, Overloaded()),
-        ),
-        "openai.retrieve_model": Operation(
-            tag="OpenAI",
-            summary="Retrieve a model by any of its names",
-            parameters=(MODEL_ID_PARAMETER, *CONDITION_HEADERS),
-            answers=_kept(openai.MODEL, lambda catalog: openai.MODEL.dump(one)),
-            errors=(*EVERYWHERE, ModelNotFound("no-such-model"), Overloaded()),
-        ),
-        "search.search_models": Operation(
-            tag="Search",
-            summary="Search models by what they can do and where",
-            query=search.QUERY,
-            parameters=CONDITION_HEADERS,
-            answers=_kept(search.RESULT, _search_result),
-            errors=(INVALID_LIMIT, *EVERYWHERE, Overloaded()),
-        ),
-        "mcp.post_message": Operation(
-            tag="Agents",
-            summary="Take one message of the Model Context Protocol (streamable HTTP, no sessions)",
-            method="post",
-            body=MCP_BODY,
-            answers={
-                200: Answer(example=lambda catalog: {"jsonrpc": "2.0", "id": 1, "result": {"tools": []}}),
-                202: Answer(content_type="", description="A notification was taken."),
+    def of_query(self, query: CatalogQuery) -> "Operation":
+        """The description completed from the query that the route runs."""
+        assert self.example_arguments is not None, "a route with a query has arguments for its example"
+        in_path = {parameter["name"] for parameter in self.parameters if parameter["in"] == "path"}
+        in_query = set(query.arguments.fields) - in_path
+        example = query.answer(EXAMPLE_VIEW, query.validate(self.example_arguments))
+        return replace(
+            self,
+            arguments=query.arguments if in_query else None,
+            responses={
+                200: ResponseDescription(schema=query.result, example=example, headers=CACHED),
+                304: ResponseDescription(
+                    content_type="", description="The client has this answer already.", headers=CACHED
+                ),
+                **({414: URI_TOO_LONG} if query.arguments.fields else {}),
             },
-            errors=(
-                InvalidRequest("request", "Body must be a single JSON-RPC request or notification object"),
-                OriginNotAllowed(),
-                *EVERYWHERE,
+        )
+
+
+# gunicorn answers before there is a path, so it does in one dialect for all.
+URI_TOO_LONG = ResponseDescription(
+    schema=AnthropicErrorSchema(),
+    description="The request line is longer than 8,190 bytes.",
+    example={
+        "type": "error",
+        "error": {"type": "request_too_large", "message": "Request-URI Too Long"},
+        "request_id": EXAMPLE_REQUEST_ID,
+    },
+)
+
+
+def _status(snapshot: CatalogSnapshot | None) -> object:
+    return CatalogStatusSchema().dump(status_of(snapshot, at=AT, refresh_s=900))
+
+
+# Every route's description, by its endpoint.
+OPERATIONS: Mapping[str, Operation] = {
+    "anthropic.list_models": Operation(
+        tag="Anthropic",
+        summary="List the chat models, most recently released first",
+        parameters=(*VERSION_HEADERS, *CONDITION_HEADERS),
+        example_arguments={"limit": 20, "lifecycle[]": ["active"]},
+        errors=(INVALID_LIMIT, *EVERYWHERE, Overloaded()),
+    ),
+    "anthropic.retrieve_model": Operation(
+        tag="Anthropic",
+        summary="Retrieve a chat model by any of its names",
+        parameters=(MODEL_ID_PARAMETER, *VERSION_HEADERS, *CONDITION_HEADERS),
+        example_arguments={"model_id": MODEL_ID},
+        errors=(INVALID_ID, *EVERYWHERE, ModelNotFound("no-such-model"), Overloaded()),
+    ),
+    "openai.list_models": Operation(
+        tag="OpenAI",
+        summary="List every callable model, of any modality",
+        parameters=CONDITION_HEADERS,
+        example_arguments={},
+        errors=(*EVERYWHERE, Overloaded()),
+    ),
+    "openai.retrieve_model": Operation(
+        tag="OpenAI",
+        summary="Retrieve a model by any of its names",
+        parameters=(MODEL_ID_PARAMETER, *CONDITION_HEADERS),
+        example_arguments={"model_id": MODEL_ID},
+        errors=(INVALID_ID, *EVERYWHERE, ModelNotFound("no-such-model"), Overloaded()),
+    ),
+    "search.search_models": Operation(
+        tag="Search",
+        summary="Search models by what they can do and where",
+        parameters=CONDITION_HEADERS,
+        example_arguments={"query": "haiku", "limit": 20},
+        errors=(INVALID_LIMIT, *EVERYWHERE, Overloaded()),
+    ),
+    "mcp.post_message": Operation(
+        tag="Agents",
+        summary="Take one message of the Model Context Protocol (streamable HTTP, no sessions)",
+        method="post",
+        body=MCP_BODY,
+        responses={
+            200: ResponseDescription(example={"jsonrpc": "2.0", "id": 1, "result": {"tools": []}}),
+            202: ResponseDescription(content_type="", description="A notification was taken."),
+        },
+        errors=(
+            InvalidRequest("request", "Body must be a single JSON-RPC request or notification object"),
+            OriginNotAllowed(),
+            *EVERYWHERE,
+        ),
+    ),
+    "health.livez": Operation(
+        tag="Operation",
+        summary="Tell that the process serves",
+        responses={200: ResponseDescription(schema=LivenessSchema(), example={"status": "ok"})},
+        errors=(RequestTooLarge(),),
+        is_public=True,
+    ),
+    "health.readyz": Operation(
+        tag="Operation",
+        summary="Tell whether a catalog is loaded, how old it is, and how each region is",
+        responses={
+            200: ResponseDescription(
+                schema=CatalogStatusSchema(),
+                description="A catalog is served, fresh or stale.",
+                example=_status(EXAMPLE_SNAPSHOT),
             ),
-        ),
-        "health.livez": Operation(
-            tag="Operation",
-            summary="Tell that the process serves",
-            answers={200: Answer(schema=LivenessSchema(), example=lambda catalog: {"status": "ok"})},
-            errors=(RequestTooLarge(),),
-            is_public=True,
-        ),
-        "health.readyz": Operation(
-            tag="Operation",
-            summary="Tell whether a catalog is loaded, how old it is, and how each region is",
-            answers={200: status, 503: unavailable},
-            errors=(RequestTooLarge(),),
-            is_public=True,
-        ),
-        "metrics.metrics": Operation(
-            tag="Operation",
-            summary="Tell Prometheus",
-            answers={
-                200: Answer(content_type="text/plain", type="string", example=lambda catalog: "model_catalog_up 1.0\n")
-            },
-            errors=EVERYWHERE,
-        ),
-        "docs.openapi_json": Operation(
-            tag="Operation",
-            summary="Describe the service",
-            parameters=CONDITION_HEADERS,
-            answers={
-                200: Answer(example=lambda catalog: {"openapi": "3.1.0"}, headers=("etag",)),
-                304: Answer(content_type="", description="The client has it already.", headers=("etag",)),
-            },
-            errors=(RequestTooLarge(),),
-            is_public=True,
-        ),
-    }
-
-
-def _kept(schema: Schema, example: Callable[[CatalogSnapshot], object]) -> dict[int, Answer]:
-    """What is answered from the catalog alone, so that a client may keep it."""
-    return {
-        200: Answer(schema=schema, example=example, headers=CACHED),
-        304: Answer(content_type="", description="The client has this answer already.", headers=CACHED),
-    }
-
-
-def _search_result(catalog: CatalogSnapshot) -> object:
-    return search.RESULT.dump(search_catalog(catalog, ModelFilter(text="haiku"), limit=20))
-
-
-def _status(catalog: CatalogSnapshot | None) -> object:
-    return CatalogStatusSchema().dump(status_of(catalog, at=AT, refresh_s=900))
-
-
-def _no_status(catalog: CatalogSnapshot) -> object:
-    return _status(None)
+            503: ResponseDescription(
+                schema=CatalogStatusSchema(), description="No catalog is loaded.", example=_status(None)
+            ),
+        },
+        errors=(RequestTooLarge(),),
+        is_public=True,
+    ),
+    "metrics.metrics": Operation(
+        tag="Operation",
+        summary="Tell Prometheus",
+        responses={
+            200: ResponseDescription(content_type="text/plain", type="string", example="model_catalog_up 1.0\n")
+        },
+        errors=EVERYWHERE,
+    ),
+    "docs.openapi_json": Operation(
+        tag="Operation",
+        summary="Describe the service",
+        parameters=CONDITION_HEADERS,
+        responses={
+            200: ResponseDescription(example={"openapi": "3.1.0"}, headers=("etag",)),
+            304: ResponseDescription(content_type="", description="The client has it already.", headers=("etag",)),
+        },
+        errors=(RequestTooLarge(),),
+        is_public=True,
+    ),
+}

@@ -1,14 +1,25 @@
-"""Model search: its query and its answer, the same over HTTP and as a tool."""
+"""Model search: its query and its response, the same over HTTP and as a tool."""
 
 from typing import Any
 
 from marshmallow import EXCLUDE, Schema, fields, post_load, pre_load
 
-from app.api.fields import Between, Flag, Instant, ProfileRegions, Text, WholeNumber, Words, plain_query
+from app.api.fields import (
+    MAX_ID_CHARS,
+    MAX_QUERY_CHARS,
+    Between,
+    Boolean,
+    Instant,
+    Integer,
+    ProfileRegions,
+    StringList,
+    Text,
+    plain_query,
+)
 from app.catalog.records import ACTIVE, DEPRECATED, LIFECYCLES
 from app.catalog.search import ModelFilter
 
-LIMIT_AT_MOST = 100
+MAX_LIMIT = 100
 DEFAULT_LIMIT = 20
 FILTERS = ("provider", "input_modalities", "output_modalities", "region", "lifecycle")
 LISTS = {spelling: name for name in FILTERS for spelling in (name, f"{name}[]")}
@@ -21,36 +32,38 @@ class SearchQuerySchema(Schema):
         unknown = EXCLUDE
 
     query = Text(
+        max_chars=MAX_QUERY_CHARS,
         attribute="text",
         metadata={"description": "Words that must all be in the model's id or name, in any case: `claude haiku`."},
     )
-    provider = Words(
+    provider = StringList(
         attribute="providers",
         metadata={"description": "Makers, as Bedrock names them, in any case: one of them made the model."},
     )
-    input_modalities = Words(
+    input_modalities = StringList(
         metadata={"description": "What the model must take, all of them: TEXT, IMAGE and others, in any case."}
     )
-    output_modalities = Words(
+    output_modalities = StringList(
         metadata={"description": "What the model must give, all of them: TEXT, IMAGE, EMBEDDING and others."}
     )
-    region = Words(
+    region = StringList(
         attribute="regions",
         metadata={"description": "AWS regions, such as us-east-1: the model is callable from one of them."},
     )
-    streaming = Flag(metadata={"description": "Whether the model must be able, or unable, to stream its response."})
-    lifecycle = Words(
+    streaming = Boolean(metadata={"description": "Whether the model must be able, or unable, to stream its response."})
+    lifecycle = StringList(
         LIFECYCLES,
         attribute="lifecycles",
         load_default=[ACTIVE, DEPRECATED],
         metadata={"description": "The model is in one of these lifecycle stages."},
     )
-    limit = WholeNumber(
-        validate=Between(1, LIMIT_AT_MOST),
+    limit = Integer(
+        validate=Between(1, MAX_LIMIT),
         load_default=DEFAULT_LIMIT,
-        metadata={"description": f"The most models in one answer, 1 to {LIMIT_AT_MOST}."},
+        metadata={"description": f"The most models in one answer, 1 to {MAX_LIMIT}."},
     )
     after_id = Text(
+        max_chars=MAX_ID_CHARS,
         metadata={"description": "The page after the model with this id: the `last_id` of the page before."},
     )
 
@@ -65,7 +78,7 @@ class SearchQuerySchema(Schema):
 
 
 class FoundModelSchema(Schema):
-    """One CatalogModel, as whoever chooses a model wants to see it; every key is always there."""
+    """One CatalogModel with what choosing a model takes; every key is always there."""
 
     id = fields.String(
         metadata={

@@ -20,6 +20,7 @@ from app.catalog.merge import advance
 from app.catalog.records import CatalogSnapshot, FoundationModel
 from app.refresh.file_store import FileStore
 from app.refresh.store import Stored
+from app.services import services_of
 from tests.conftest import MakeApp, client_of
 from tests.support.bedrock_standin import FAULTS, BedrockStandin
 from tests.support.builders import NOW, day, listing, model
@@ -241,7 +242,7 @@ def test_who_pages_while_the_catalog_changes_sees_what_stays_exactly_once(
                 break
             cursor = f"&{direction}={page['last_id' if direction == 'after_id' else 'first_id']}"
             if chance.random() < 0.5:
-                app.extensions["catalog"].publish(changing.refresh())
+                services_of(app).catalog.publish(changing.refresh())
         else:
             pytest.fail("the client goes round for ever")
         walks += 1

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from app.web.request_ids import FROM_PROXY
+from app.telemetry.request_ids import REQUEST_ID
 from tests.support.nginx_checks import (
     MODELS,
     OUTSIDE,
@@ -24,7 +24,7 @@ def test_an_answer_the_log_and_the_application_have_one_request_id(nginx: Nginx,
     answer = nginx.get("/livez")
 
     assert request_id_of(answer) == app.asked[-1].header("x-request-id")
-    assert FROM_PROXY.fullmatch(request_id_of(answer))
+    assert REQUEST_ID.fullmatch(request_id_of(answer))
     assert nginx.logged(request_id_of(answer))["path"] == "/livez"
 
 

@@ -1,8 +1,7 @@
-"""The outermost layer: answers that are already made, and what HTTP caches are told."""
+"""The response cache over HTTP: what is kept, what changes it, and what caches are sent."""
 
 import gzip
 import json
-import random
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -10,7 +9,7 @@ from typing import Any, NamedTuple
 from urllib.parse import urlencode
 
 import pytest
-from flask import Response, request
+from flask import Flask, Response, request
 from flask.testing import FlaskClient
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
@@ -19,20 +18,24 @@ from werkzeug.http import http_date
 from werkzeug.test import EnvironBuilder, run_wsgi_app
 
 from app import create_app
-from app.auth.authentication import ACCESS, EVERYBODY
-from app.auth.keys import parse_key
+from app.auth.authentication import ANONYMOUS
+from app.auth.key_format import parse_key
 from app.catalog.current import Catalog
 from app.catalog.merge import advance
 from app.catalog.records import CatalogSnapshot
-from app.web.middleware import Front
-from app.web.request_ids import REQUEST_ID
-from app.web.response_cache import Answers, FinishedAnswer, accepts_gzip, finished, seconds_of
+from app.services import services_of
+from app.telemetry.access_log import AccessLog
+from app.web.conditions import seconds_of
+from app.web.request_context import CONTEXT, RequestContext, RequestContextMiddleware
+from app.web.response_cache_middleware import ResponseCacheMiddleware
 from config import Settings
 from tests.conftest import MakeApp, client_of
 from tests.support.builders import KEY, NOW, day, listing, model, snapshot
 from tests.support.servers import eventually
 
 LIST = "/anthropic/v1/models"
+
+
 REFRESH_S = 900
 
 
@@ -79,25 +82,34 @@ def ask(wsgi: Any, environ: dict[str, Any]) -> Answer:
     return Answer(status, sorted(headers), data.replace(request_id.encode(), b""))
 
 
-@pytest.fixture(scope="module")
-def front(tmp_path_factory: pytest.TempPathFactory) -> Front:
-    """The layer over an app whose catalog the tests change."""
-    catalog = Catalog(HISTORY[0])
-    app = create_app(
-        Settings(api_keys=(KEY,), catalog_dir=tmp_path_factory.mktemp("catalog"), refresh_s=REFRESH_S), catalog=catalog
+Layers = RequestContextMiddleware
+
+
+def cache_of(app: Flask) -> ResponseCacheMiddleware:
+    assert isinstance(app.wsgi_app, RequestContextMiddleware)
+    assert isinstance(app.wsgi_app.inner, ResponseCacheMiddleware)
+    return app.wsgi_app.inner
+
+
+def fresh_layers(app: Flask, **changes: Any) -> Layers:
+    """The layers over an app, with nothing cached."""
+    services = replace(services_of(app), **changes)
+    cache = ResponseCacheMiddleware(
+        cache_of(app).inner,
+        settings=services.settings,
+        catalog=services.catalog,
+        scope=services.scope,
+        clock=services.clock,
     )
-    app.extensions["clock"] = lambda: NOW + timedelta(days=4)
-    assert isinstance(app.wsgi_app, Front)
-    return Front(app.wsgi_app.inside, app.extensions)
+    access_log = AccessLog(services.settings)
+    return Layers(cache, settings=services.settings, key_ring=services.key_ring, access_log=access_log)
 
 
-def publish(front: Front, snapshot: CatalogSnapshot | None) -> None:
-    front._catalog._snapshot = snapshot
-
-
-def without_store(front: Front) -> Front:
-    """The same, with nothing kept yet."""
-    return Front(front.inside, front._extensions)
+@pytest.fixture(scope="module")
+def module_app(tmp_path_factory: pytest.TempPathFactory) -> Flask:
+    """An app whose catalog the tests change."""
+    settings = Settings(api_keys=(KEY,), catalog_dir=tmp_path_factory.mktemp("catalog"), refresh_s=REFRESH_S)
+    return create_app(settings, catalog=Catalog(HISTORY[0]), clock=lambda: NOW + timedelta(days=4))
 
 
 paths = st.sampled_from(
@@ -112,7 +124,11 @@ paths = st.sampled_from(
         "/anthropic/v1/nothing",
     ]
 )
+
+
 values = st.sampled_from(["1", "3", "1000", "0", "x", "m1", "m3", "m11", "active", "retired", "active,deprecated", ""])
+
+
 queries = st.lists(
     st.tuples(
         st.sampled_from(["limit", "after_id", "before_id", "lifecycle[]", "lifecycle", "region", "beta", "ü"]),
@@ -120,6 +136,8 @@ queries = st.lists(
     ),
     max_size=3,
 ).map(urlencode) | st.sampled_from(["&", "limit", "limit=3&", "limit=%33", "%", "after_id=m3", "region=eu-west-1"])
+
+
 headers = st.fixed_dictionaries(
     {},
     optional={
@@ -159,8 +177,8 @@ headers = st.fixed_dictionaries(
 @example([HISTORY[0]], "GET", LIST, "", {"Content-Length": str(1 << 21)}, True, False, "")
 @example([HISTORY[0]], "HEAD", LIST, "", {"Accept-Encoding": "gzip"}, True, False, "")
 @example([HISTORY[0]], "GET", LIST, "", {"Accept-Encoding": "gzip"}, True, True, "")
-def test_every_request_is_answered_alike_with_and_without_the_kept_answers(
-    front: Front,
+def test_every_request_is_answered_alike_with_and_without_the_cache(
+    module_app: Flask,
     steps: list[CatalogSnapshot | None],
     method: str,
     path: str,
@@ -180,20 +198,22 @@ def test_every_request_is_answered_alike_with_and_without_the_kept_answers(
         return built | {"QUERY_STRING": query, "REMOTE_ADDR": peer} | length
 
     for current in steps:
-        publish(front, current)
-        front.make_ahead()
+        services_of(module_app).catalog.publish(current)
+        cache_of(module_app).warm()
         for _ in range(2):
             simple = EnvironBuilder(path=path, headers=Headers({"X-Api-Key": KEY})).get_environ()
-            run_wsgi_app(front, simple | {"QUERY_STRING": query})
-        expected = ask(without_store(front), environ())
+            run_wsgi_app(module_app.wsgi_app, simple | {"QUERY_STRING": query})
+        expected = ask(fresh_layers(module_app), environ())
         if has_it:
             etag = dict(expected.headers).get("ETag", "none")
-            expected = ask(without_store(front), environ(**{"If-None-Match": etag}))
-        answers = [ask(front, environ(**({"If-None-Match": etag} if has_it else {}))) for _ in range(3)]
+            expected = ask(fresh_layers(module_app), environ(**{"If-None-Match": etag}))
+        answers = [ask(module_app.wsgi_app, environ(**({"If-None-Match": etag} if has_it else {}))) for _ in range(3)]
 
         assert answers == [expected] * 3
         if expected.status == "200 OK" and method == "GET" and "HTTP_ACCEPT_ENCODING" not in environ():
-            body, status, _ = run_wsgi_app(front.inside, environ() | {REQUEST_ID: "", ACCESS: EVERYBODY})
+            body, status, _ = run_wsgi_app(
+                cache_of(module_app).inner, environ() | {CONTEXT: RequestContext("", ANONYMOUS)}
+            )
 
             assert (status, b"".join(body)) == (expected.status, expected.body)
 
@@ -204,14 +224,13 @@ Counting = tuple[FlaskClient, list[str], Catalog]
 @pytest.fixture
 def counting(make_app: MakeApp) -> Counting:
     """A client, the paths for which a view was asked, and the catalog."""
-    app = make_app(HISTORY[0], refresh_s=REFRESH_S)
+    app = make_app(HISTORY[0], refresh_s=REFRESH_S, clock=lambda: NOW + timedelta(seconds=100))
     asked: list[str] = []
     app.before_request(lambda: asked.append(request.full_path))
-    app.extensions["clock"] = lambda: NOW + timedelta(seconds=100)
-    return client_of(app), asked, app.extensions["catalog"]
+    return client_of(app), asked, services_of(app).catalog
 
 
-def test_a_view_is_not_asked_for_what_was_asked_twice(counting: Counting) -> None:
+def test_a_view_is_not_called_again_for_what_was_requested_twice(counting: Counting) -> None:
     client, asked, _ = counting
     answers = [client.get(f"{LIST}?limit=3").data for _ in range(5)]
 
@@ -240,22 +259,21 @@ def test_a_change_shows_at_once_and_the_view_is_asked_once(counting: Counting) -
     assert all("m3" not in [row["id"] for row in answer.get_json()["data"]] for answer in changed)
 
 
-def test_after_a_change_what_was_asked_for_most_lately_is_made_before_it_is_asked_for(counting: Counting) -> None:
+def test_after_a_change_the_last_requested_responses_are_made_before_their_next_request(counting: Counting) -> None:
     client, asked, catalog = counting
-    front = client.application.wsgi_app
-    assert isinstance(front, Front)
+    cache = cache_of(client.application)
     for path in (LIST, f"{LIST}?limit=3", f"{LIST}/m3", "/v1/models?once"):
         for _ in range(1 if path.endswith("once") else 2):
             client.get(path)
     before = len(asked)
-    front.make_ahead()
+    cache.warm()
     assert len(asked) == before
 
     catalog.publish(HISTORY[2])
     # The first asker may be quicker than the background.
     client.get(LIST)
-    front.make_ahead()
-    front.make_ahead()
+    cache.warm()
+    cache.warm()
     made = asked[before:]
     answers = [client.get(path) for path in (LIST, f"{LIST}?limit=3")]
 
@@ -264,14 +282,14 @@ def test_after_a_change_what_was_asked_for_most_lately_is_made_before_it_is_aske
     assert client.get(f"{LIST}/m3").status_code == 404
 
 
-def test_a_worker_makes_ahead_in_the_background(counting: Counting) -> None:
+def test_a_worker_warms_the_cache_in_the_background(counting: Counting) -> None:
     client, asked, catalog = counting
-    refresher = client.application.extensions["refresher"]
+    refresher = services_of(client.application).refresher
     for _ in range(2):
         client.get(LIST)
     catalog.publish(HISTORY[2])
     with refresher._store.lease():  # So that it does not refresh.
-        scheduler = client.application.extensions["scheduler"]
+        scheduler = services_of(client.application).scheduler
         scheduler.start()
         try:
             eventually(lambda: len(asked) == 3)
@@ -279,24 +297,23 @@ def test_a_worker_makes_ahead_in_the_background(counting: Counting) -> None:
             scheduler.stop()
 
 
-def test_only_so_many_answers_are_made_ahead(counting: Counting, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_only_so_many_responses_are_warmed(counting: Counting, monkeypatch: pytest.MonkeyPatch) -> None:
     client, asked, catalog = counting
-    front = client.application.wsgi_app
-    assert isinstance(front, Front)
-    monkeypatch.setattr("app.web.response_cache.AHEAD_AT_MOST", 2)
+    cache = cache_of(client.application)
+    monkeypatch.setattr("app.web.response_cache.MAX_HOT_KEYS", 2)
     for limit in (1, 2, 3, 1):
         for _ in range(2):
             client.get(f"{LIST}?limit={limit}")
     before = len(asked)
     catalog.publish(HISTORY[2])
-    front.make_ahead()
+    cache.warm()
 
     assert asked[before:] == [f"{LIST}?limit=3", f"{LIST}?limit=1"]
 
 
 def test_an_answer_to_a_request_that_a_change_overtook_is_not_kept(make_app: MakeApp) -> None:
     app = make_app(HISTORY[0])
-    catalog, client = app.extensions["catalog"], client_of(app)
+    catalog, client = services_of(app).catalog, client_of(app)
     overtaking = iter([HISTORY[0], HISTORY[2], HISTORY[2], HISTORY[2]])
 
     @app.after_request
@@ -319,7 +336,7 @@ def test_an_answer_to_a_request_that_a_change_overtook_drives_no_kept_answer_out
         if request.path.endswith("/m1") and catalog.latest is HISTORY[0]:
             catalog.publish(HISTORY[2])
             with ThreadPoolExecutor() as background:
-                background.submit(client.application.wsgi_app.make_ahead).result()  # type: ignore[attr-defined]
+                background.submit(cache_of(client.application).warm).result()
         return response
 
     for _ in range(2):
@@ -331,7 +348,7 @@ def test_an_answer_to_a_request_that_a_change_overtook_drives_no_kept_answer_out
     assert len(asked) == before
 
 
-def test_a_kept_answer_asks_for_a_key_too(counting: Counting) -> None:
+def test_a_cached_response_requires_a_key_too(counting: Counting) -> None:
     client, _, _ = counting
     for _ in range(3):
         client.get(LIST)
@@ -342,11 +359,11 @@ def test_a_kept_answer_asks_for_a_key_too(counting: Counting) -> None:
     assert stranger.get(LIST, headers={"x-api-key": "wrong", "authorization": f"Bearer {KEY}"}).status_code == 200
 
 
-def test_a_key_that_is_taken_away_opens_no_kept_answer(counting: Counting) -> None:
+def test_a_revoked_key_gets_no_cached_response(counting: Counting) -> None:
     client, _, _ = counting
     for _ in range(3):
         client.get(LIST)
-    client.application.extensions["keys"].publish([parse_key("another")], is_complete=True)
+    services_of(client.application).key_ring.publish([parse_key("another")], is_complete=True)
 
     assert client.get(LIST).status_code == 401
 
@@ -357,7 +374,7 @@ def test_every_answer_has_an_id_of_its_own(counting: Counting) -> None:
     assert len({client.get(LIST).headers["request-id"] for _ in range(5)}) == 5
 
 
-def test_what_caches_are_told(counting: Counting) -> None:
+def test_the_headers_for_caches(counting: Counting) -> None:
     client, _, _ = counting
     answer = client.get(LIST)
 
@@ -380,13 +397,11 @@ def test_what_escapes_the_application_is_logged_and_counted(
     make_app: MakeApp, capfd: pytest.CaptureFixture[str]
 ) -> None:
     app = make_app(HISTORY[0])
-    front = app.wsgi_app
-    assert isinstance(front, Front)
 
     def broken(*_: Any) -> Any:
         raise RuntimeError("a bug")
 
-    front.inside = broken
+    cache_of(app).inner = broken
     with pytest.raises(RuntimeError):
         client_of(app).get(LIST)
 
@@ -407,8 +422,7 @@ def test_nginx_is_told_to_ask_again_each_second_in_the_order_that_it_reads(count
 
 def test_a_catalog_that_could_not_be_refreshed_says_how_old_it_is(make_app: MakeApp) -> None:
     failed = later(HISTORY[0], seconds=1000, regions=("us-east-1",))
-    app = make_app(failed, refresh_s=REFRESH_S)
-    app.extensions["clock"] = lambda: NOW + timedelta(seconds=1500)
+    app = make_app(failed, refresh_s=REFRESH_S, clock=lambda: NOW + timedelta(seconds=1500))
     answer = client_of(app).get(LIST)
 
     assert answer.headers["age"] == "1500"
@@ -426,10 +440,7 @@ def test_last_modified_is_the_last_change_that_a_client_could_see(make_app: Make
 def test_last_modified_is_not_before_the_start_because_another_version_may_have_shown_the_catalog_otherwise(
     make_app: MakeApp,
 ) -> None:
-    app = make_app(replace(HISTORY[1], changed_at=datetime(2000, 1, 1, tzinfo=UTC)))
-    assert isinstance(app.wsgi_app, Front)
-    app.extensions["clock"] = lambda: NOW
-    app.wsgi_app = Front(app.wsgi_app.inside, app.extensions)  # type: ignore[method-assign]
+    app = make_app(replace(HISTORY[1], changed_at=datetime(2000, 1, 1, tzinfo=UTC)), clock=lambda: NOW)
 
     assert seconds_of(client_of(app).get(LIST).headers["last-modified"]) == int(NOW.timestamp())
 
@@ -482,25 +493,6 @@ def test_a_small_answer_is_not_compressed(counting: Counting) -> None:
     assert "content-encoding" not in client.get(f"{LIST}/m1", headers={"accept-encoding": "gzip"}).headers
 
 
-@pytest.mark.parametrize(
-    ("header", "expected"),
-    [
-        ("gzip", True),
-        ("gzip, deflate, br", True),
-        ("*", True),
-        ("", False),
-        ("br", False),
-        ("gzip;q=0", False),
-        ("identity, gzip;q=0.5", False),
-        ("gzip;q=0.8, identity;q=0.5", True),
-        ("gzip;q=nonsense", False),
-        ("gzip," * 100, True),
-    ],
-)
-def test_gzip_is_sent_to_whom_it_suits(header: str, expected: bool) -> None:
-    assert accepts_gzip(header) is expected
-
-
 def test_head_is_get_without_the_body(counting: Counting) -> None:
     client, _, _ = counting
     for path in (LIST, f"{LIST}?limit=0", "/livez"):
@@ -521,49 +513,3 @@ def test_nothing_but_a_cacheable_answer_is_kept_or_says_that_it_can_be(counting:
 
     assert len(asked) == 4
     assert not any({"etag", "cache-control", "age"} & {name.lower() for name in dict(it.headers)} for it in answers)
-
-
-def answer_of(size: int) -> FinishedAnswer:
-    return finished("/", [], bytes(random.Random(size).randbytes(size)))
-
-
-def test_questions_asked_once_drive_nothing_out_and_are_not_kept() -> None:
-    answers = Answers(at_most=4)
-    for _ in range(2):
-        answers.offer(("/hot", ""), answer_of(10))
-    for number in range(1000):
-        answers.offer(("/", str(number)), answer_of(10))
-
-    assert answers.find(("/hot", "")) is not None
-    assert not any(answers.find(("/", str(number))) for number in range(1000))
-    assert len(answers._asked) <= 16
-
-
-def test_the_answer_that_was_longest_not_asked_for_goes_first() -> None:
-    answers = Answers(at_most=4)
-    for number in range(100):
-        for _ in range(2):
-            answers.offer(("/", str(number)), answer_of(10))
-        answers.find(("/", "0"))
-
-    assert [number for number in range(100) if answers.find(("/", str(number)))] == [0, 97, 98, 99]
-
-
-def test_kept_answers_are_bounded_in_bytes() -> None:
-    answers = Answers(bytes_at_most=1000)
-    for number in range(100):
-        for _ in range(3):
-            answers.offer(("/", str(number)), answer_of(100))
-    for _ in range(3):
-        answers.offer(("/large", ""), answer_of(300))
-
-    assert sum(answers.find(("/", str(number))) is not None for number in range(100)) == 5
-    assert answers.find(("/large", "")) is None
-
-
-def test_a_question_of_an_endless_length_is_not_kept() -> None:
-    answers = Answers()
-    for _ in range(3):
-        answers.offer(("/", "x" * 1000), answer_of(10))
-
-    assert answers.find(("/", "x" * 1000)) is None

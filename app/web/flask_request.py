@@ -1,4 +1,4 @@
-"""The request as views see it."""
+"""Flask's request, made to read a query of any bytes."""
 
 import string
 from typing import Any

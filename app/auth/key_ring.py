@@ -1,0 +1,47 @@
+"""The keys that open the service at this moment."""
+
+import hmac
+from collections.abc import Iterable
+from dataclasses import replace
+
+from app.auth.key_format import Key, digest_of
+
+
+class KeyRing:
+    """The keys of all sources together; publishing replaces them at once."""
+
+    def __init__(self, keys: Iterable[Key] = (), *, is_complete: bool = True) -> None:
+        self.publish(keys, is_complete=is_complete)
+
+    def publish(self, keys: Iterable[Key], *, is_complete: bool) -> None:
+        """
+        Args:
+            keys: those without a name are called by their place, `key-1` the first of all.
+            is_complete: False while a source has never been read, so that an unknown key may be a good one.
+        """
+        named = (
+            key if key.name else replace(key, name=f"key-{place}") for place, key in enumerate(_once_each(keys), 1)
+        )
+        self.keys = tuple(named)
+        self.is_complete = is_complete
+
+    def name_of(self, presented: Iterable[str]) -> str | None:
+        """The name of the first key among header values, None if there is none.
+
+        Digests of equal length are compared in constant time, with every key, so that timing reveals nothing.
+        """
+        found = None
+        for value in presented:
+            # WSGI hands header bytes over as Latin-1.
+            digest = digest_of(value.encode("latin-1", "replace"))
+            for key in self.keys:
+                if hmac.compare_digest(digest, key.digest) and found is None:
+                    found = key.name
+        return found
+
+
+def _once_each(keys: Iterable[Key]) -> list[Key]:
+    first: dict[bytes, Key] = {}
+    for key in keys:
+        first.setdefault(key.digest, key)
+    return list(first.values())

@@ -1,0 +1,62 @@
+"""What one service consists of, built once by `create_app` and read by its requests."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+
+from flask import Flask, current_app
+
+from app.auth.key_refresher import KeyRefresher
+from app.auth.key_ring import KeyRing
+from app.catalog.current import Catalog
+from app.catalog.view import CatalogView, Scope
+from app.refresh.refresher import Refresher
+from app.refresh.scheduler import JobScheduler
+from config import Settings
+
+# The only key of ours in Flask's extensions.
+EXTENSION = "model_catalog"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Services:
+    """The parts of one service; `reload_before_404` loads what another worker may have stored a moment ago."""
+
+    settings: Settings
+    clock: Callable[[], datetime]
+    catalog: Catalog
+    scope: Scope
+    key_ring: KeyRing
+    key_refresher: KeyRefresher
+    refresher: Refresher
+    reload_before_404: Callable[[], object]
+    scheduler: JobScheduler
+
+    def view(self) -> CatalogView:
+        """The current catalog as the caller sees it.
+
+        Raises:
+            CatalogUnavailable: nothing to serve yet.
+        """
+        return self.catalog.view(self.scope)
+
+    def start(self) -> None:
+        """Read the keys, restore the catalog, then run the jobs. Call it after the fork, before the first request."""
+        self.key_refresher.refresh()
+        self.refresher.reload_if_changed()
+        self.scheduler.start()
+
+    def stop(self) -> None:
+        """End what is under way in the background, and its children with it."""
+        self.key_refresher.stop()
+        self.scheduler.stop()
+
+
+def services_of(app: Flask) -> Services:
+    services: Services = app.extensions[EXTENSION]
+    return services
+
+
+def current_services() -> Services:
+    """The services of the application that handles the current request or command."""
+    return services_of(current_app)

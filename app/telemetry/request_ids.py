@@ -1,0 +1,14 @@
+"""Request ids: one on every response, in the logs, and in the body of an error."""
+
+import random
+import re
+
+REQUEST_ID_HEADER = "request-id"
+# What OpenAI's SDKs read.
+OPENAI_REQUEST_ID_HEADER = "x-request-id"
+# The form of an id that a trusted proxy may give.
+REQUEST_ID = re.compile(r"req_[A-Za-z0-9]{8,64}")
+
+
+def new_request_id() -> str:
+    return f"req_{random.getrandbits(96):024x}"

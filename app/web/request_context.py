@@ -1,0 +1,113 @@
+"""The outermost WSGI layer: a request's id, authentication and access record, and the ids on its response."""
+
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from flask import Flask, Response, request
+
+from app.auth.authentication import ANONYMOUS, AuthResult, authenticate
+from app.auth.key_ring import KeyRing
+from app.catalog.view import CatalogView
+from app.telemetry.access_log import UNMATCHED, AccessLog
+from app.telemetry.request_ids import OPENAI_REQUEST_ID_HEADER, REQUEST_ID, REQUEST_ID_HEADER, new_request_id
+from app.web.proxies import client_address, is_trusted
+from app.web.request_body import drop_body, may_have_body
+from config import Settings
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
+
+# The only key of ours in the WSGI environ.
+CONTEXT = "model_catalog.context"
+
+
+@dataclass(slots=True)
+class RequestContext:
+    """What the layers of one request know of it.
+
+    `route` is the URL rule, set when the request is routed; `view` is the catalog view that its response was made of,
+    where nothing but that view and the validated arguments made it.
+    """
+
+    request_id: str
+    auth: AuthResult
+    route: str = UNMATCHED
+    view: CatalogView | None = None
+
+
+def context_of(environ: Mapping[str, Any]) -> RequestContext:
+    context: RequestContext = environ[CONTEXT]
+    return context
+
+
+class RequestContextMiddleware:
+    """Wraps the layers inside; what they answer is recorded and sent with the request's id."""
+
+    def __init__(
+        self, inner: "WSGIApplication", *, settings: Settings, key_ring: KeyRing, access_log: AccessLog
+    ) -> None:
+        self.inner = inner
+        self._proxies = settings.trusted_proxies
+        self._auth_disabled = settings.auth_disabled
+        self._key_ring = key_ring
+        self._access_log = access_log
+
+    def __call__(self, environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
+        began_s = time.perf_counter()
+        auth = ANONYMOUS if self._auth_disabled else authenticate(environ, self._key_ring)
+        request_id = self._request_id(environ)
+        context = environ[CONTEXT] = RequestContext(request_id, auth)
+        status, headers = "500", []
+
+        def start(
+            given_status: str, given_headers: list[tuple[str, str]], exc_info: Any = None
+        ) -> Callable[[bytes], object]:
+            nonlocal status, headers
+            status, headers = given_status, given_headers
+            headers += ((REQUEST_ID_HEADER, request_id), (OPENAI_REQUEST_ID_HEADER, request_id))
+            return start_response(status, headers, exc_info)
+
+        try:
+            body = self.inner(environ, start)
+            if may_have_body(environ):
+                drop_body(environ)
+        except BaseException:
+            self._record(environ, context, 500, 0, began_s)
+            raise
+        # A finished response is a tuple of one part; of any other, its Content-Length is known.
+        if type(body) is tuple:
+            sent_bytes = len(body[0]) if body else 0
+        else:
+            sent_bytes = 0 if environ["REQUEST_METHOD"] == "HEAD" else int(dict(headers).get("Content-Length", "0"))
+        self._record(environ, context, int(status[:3]), sent_bytes, began_s)
+        return body
+
+    def _request_id(self, environ: Mapping[str, Any]) -> str:
+        """The id that a trusted proxy gave the request, so that its log and ours agree, or a new one."""
+        given = environ.get("HTTP_X_REQUEST_ID")
+        if given and REQUEST_ID.fullmatch(given) and is_trusted(environ.get("REMOTE_ADDR", ""), self._proxies):
+            return str(given)
+        return new_request_id()
+
+    def _record(
+        self, environ: Mapping[str, Any], context: RequestContext, status: int, sent_bytes: int, began_s: float
+    ) -> None:
+        self._access_log.record_request(
+            method=environ.get("REQUEST_METHOD", ""),
+            route=context.route,
+            status=status,
+            duration_s=time.perf_counter() - began_s,
+            sent_bytes=sent_bytes,
+            request_id=context.request_id,
+            client=client_address(environ, self._proxies) if self._access_log.is_enabled else "",
+            key_name=context.auth.key_name,
+        )
+
+
+def init_app(app: Flask) -> None:
+    @app.after_request
+    def note_route(response: Response) -> Response:
+        context_of(request.environ).route = request.url_rule.rule if request.url_rule else UNMATCHED
+        return response
