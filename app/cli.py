@@ -1,4 +1,7 @@
-"""`flask catalog ...`: refresh, show and check the catalog from a terminal."""
+"""`flask catalog`: refresh and show the stored catalog from a terminal.
+
+The commands need no API keys. Output goes to standard output, logs to standard error.
+"""
 
 import json
 import os
@@ -8,7 +11,7 @@ from typing import Any
 
 import click
 from flask import Flask
-from flask.cli import AppGroup
+from flask.cli import AppGroup, with_appcontext
 from rich.console import Console
 from rich.table import Table
 
@@ -19,9 +22,11 @@ from app.catalog.records import ACTIVE, CatalogModel, CatalogSnapshot
 from app.catalog.status import status_of
 from app.catalog.view import CatalogView, Scope
 from app.discovery.parent import Visit
-from app.refresh.refresher import OtherSettings, Refresh
-from app.refresh.store import LeaseTaken
+from app.refresh.refresher import SettingsMismatch
+from app.refresh.result import Refresh
+from app.refresh.store import LeaseLost, LeaseTaken, StoreUnreachable
 from app.services import current_services
+from app.telemetry import logs
 
 NOTHING_PUBLISHED = 1
 SOME_FAILED = 3
@@ -42,7 +47,13 @@ DIRECTIONS = {
     "central": "c",
 }
 
-catalog = AppGroup("catalog", help="The model catalog: refresh it, show it, see how fresh it is.")
+
+@click.group(cls=AppGroup)
+@with_appcontext
+def catalog() -> None:
+    """Refresh and show the stored model catalog."""
+    settings = current_services().settings
+    logs.configure("console", "error" if settings.log_level == "error" else "warning")
 
 
 def init_app(app: Flask) -> None:
@@ -51,44 +62,43 @@ def init_app(app: Flask) -> None:
 
 @catalog.command()
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
-@click.option("--force", is_flag=True, help="Replace a stored catalog of another source or of other regions.")
+@click.option("--force", is_flag=True, help="Refresh although no service has these settings.")
 def refresh(as_json: bool, force: bool) -> None:
-    """Ask every region now and publish the result to the running workers.
+    """Refresh all regions now; running workers load the result within two seconds.
 
-    Exits with 0 if every region answered, 3 if some did not, 1 if nothing was published.
+    Exit status: 0 if every region answered, 3 if some failed, 1 if nothing was published.
     """
     refresher = current_services().refresher
     progress = Console(stderr=True)
     answered: list[str] = []
-    with progress.status("Asking the regions") as spinner:
+    with progress.status("Waiting for the regions") as spinner:
 
         def on_visit(visit: Visit) -> None:
             answered.append(visit.region)
-            spinner.update(f"{len(answered)} regions answered, {visit.region} the last")
+            spinner.update(f"{len(answered)} regions answered, last {visit.region}")
 
         try:
-            done = refresher.refresh_now(on_visit, replacing=force)
-        except OtherSettings as stored:
-            sys.exit(_refused(f"the stored catalog is of {stored}, and this environment is not; --force replaces it"))
-        except LeaseTaken:
-            sys.exit(_refused("another refresh holds the lease and does not end (`lslocks` tells whose)"))
-        except OSError as error:
-            sys.exit(_refused(f"{error.filename or 'the folder of the catalog'}: {error.strerror}"))
+            done = refresher.refresh_now(on_visit, force=force)
+        except SettingsMismatch as stored:
+            reason = f"the stored catalog is from {stored}, which this environment does not cover"
+            sys.exit(_not_published(f"{reason}; --force adds a catalog of its own"))
+        except (LeaseTaken, LeaseLost, StoreUnreachable) as error:
+            sys.exit(_not_published(str(error)))
     if done is None:
-        sys.exit(_refused("stopped"))
+        sys.exit(_not_published("stopped"))
     _print_status(done.snapshot, as_json=as_json)
     sys.exit(_exit_code(done))
 
 
 def _exit_code(done: Refresh) -> int:
     if not done.stored:
-        return _refused("the catalog could not be stored, so no worker sees it")
+        return _not_published("the catalog could not be stored, so no worker loads it")
     if not done.listed:
-        return _refused(done.fault or "no region answered")
+        return _not_published(done.fault or "no region answered")
     return SOME_FAILED if done.failed else 0
 
 
-def _refused(reason: str) -> int:
+def _not_published(reason: str) -> int:
     click.echo(f"Nothing published: {reason}", err=True)
     return NOTHING_PUBLISHED
 
@@ -96,9 +106,9 @@ def _refused(reason: str) -> int:
 @catalog.command()
 @click.option("--json", "as_json", is_flag=True, help="Print the status as JSON.")
 def status(as_json: bool) -> None:
-    """Tell the stored catalog's age, and each region's state with its last error.
+    """Show the age of the stored catalog, and each region's state with its last error.
 
-    Exits with 1 if there is no catalog to serve.
+    Exit status: 1 if there is no catalog to serve.
     """
     snapshot = _stored()
     _print_status(snapshot, as_json=as_json)
@@ -108,10 +118,10 @@ def status(as_json: bool) -> None:
 
 @catalog.command()
 @click.argument("model_id", required=False)
-@click.option("--region", "regions", multiple=True, help="Only models callable from this region; may be repeated.")
+@click.option("--region", "regions", multiple=True, help="Show only models callable from this region; repeatable.")
 @click.option("--json", "as_json", is_flag=True, help="Print the models as JSON.")
 def show(model_id: str | None, regions: tuple[str, ...], as_json: bool) -> None:
-    """Show the stored catalog, models by regions, or one model by any of its names."""
+    """Show the stored catalog as models by regions, or one model by its id, profile id or ARN."""
     snapshot = _stored()
     if snapshot is None:
         raise click.ClickException("no catalog is stored; `flask catalog refresh` makes one")
@@ -128,11 +138,11 @@ def show(model_id: str | None, regions: tuple[str, ...], as_json: bool) -> None:
         models = [model for model in models if not set(regions).isdisjoint(model.regions)]
     if model_id is not None and not models:
         raise click.ClickException(f"{model_id!r} is not callable from {', '.join(regions)}")
-    told = ModelInfoSchema(many=True).dump(models)
+    entries = ModelInfoSchema(many=True).dump(models)
     if as_json:
-        click.echo(json.dumps(told if model_id is None else told[0], indent=2))
+        click.echo(json.dumps(entries if model_id is None else entries[0], indent=2))
     elif model_id is not None:
-        _print_model(told[0])
+        _print_model(entries[0])
     else:
         shown = regions or snapshot.state.regions
         out = _out()
@@ -141,8 +151,8 @@ def show(model_id: str | None, regions: tuple[str, ...], as_json: bool) -> None:
 
 
 def _out() -> Console:
-    """A terminal has its width; the lines of a pipe are not folded, so that ids can be searched for."""
-    # What AWS says and what we redact hold brackets and colons, which are no markup here.
+    """Standard output: as wide as the terminal; in a pipe, lines are not folded, so that ids can be searched for."""
+    # AWS's error texts hold brackets and colons, which must not be read as markup.
     console = Console(markup=False, emoji=False, highlight=False)
     if not console.is_terminal and "COLUMNS" not in os.environ:
         console.width = PIPE_WIDTH
@@ -151,16 +161,16 @@ def _out() -> Console:
 
 def _stored() -> CatalogSnapshot | None:
     services = current_services()
-    services.refresher.follow()
+    services.refresher.reload_if_changed()
     return services.catalog.latest
 
 
 def _print_status(snapshot: CatalogSnapshot | None, *, as_json: bool) -> None:
     services = current_services()
     status = status_of(snapshot, at=services.clock(), refresh_s=services.settings.refresh_s)
-    told: dict[str, Any] = CatalogReportSchema().dump(status)
+    report: dict[str, Any] = CatalogReportSchema().dump(status)
     if as_json:
-        click.echo(json.dumps(told, indent=2))
+        click.echo(json.dumps(report, indent=2))
         return
     table = Table(box=None, pad_edge=False)
     for name in ("region", "state"):
@@ -168,7 +178,7 @@ def _print_status(snapshot: CatalogSnapshot | None, *, as_json: bool) -> None:
     for name in ("models", "profiles", "age s", "ms"):
         table.add_column(name, justify="right")
     table.add_column("why", overflow="fold")
-    for region in told["regions"]:
+    for region in report["regions"]:
         table.add_row(
             region["region"],
             region["state"],
@@ -179,8 +189,8 @@ def _print_status(snapshot: CatalogSnapshot | None, *, as_json: bool) -> None:
             _why(region),
         )
     out = _out()
-    out.print(_headline(told))
-    if told["regions"]:
+    out.print(_headline(report))
+    if report["regions"]:
         out.print(table)
 
 
@@ -191,13 +201,13 @@ def _why(region: dict[str, Any]) -> str:
     return ", ".join(f"{count} {what}" for what, count in counts.items() if count)
 
 
-def _headline(told: dict[str, Any]) -> str:
-    if told["attempted_at"] is None:
+def _headline(report: dict[str, Any]) -> str:
+    if report["attempted_at"] is None:
         return "unavailable: no catalog is stored"
-    failed = sum(1 for region in told["regions"] if region["failure"])
+    failed = sum(1 for region in report["regions"] if region["failure"])
     return (
-        f"{told['status']}: {told['models']} models from {len(told['regions'])} regions ({failed} failed), "
-        f"refreshed {_or_dash(told['age_seconds'])} s ago, source {told['source']}"
+        f"{report['status']}: {report['models']} models from {len(report['regions'])} regions ({failed} failed), "
+        f"refreshed {_or_dash(report['age_seconds'])} s ago, source {report['source']}"
     )
 
 
@@ -205,13 +215,13 @@ def _or_dash(value: object) -> str:
     return "-" if value is None else str(value)
 
 
-def _print_model(told: dict[str, Any]) -> None:
+def _print_model(entry: dict[str, Any]) -> None:
     table = Table(box=None, show_header=False)
     table.add_column(no_wrap=True)
     table.add_column(overflow="fold")
-    extension = told.pop("aws_bedrock")
+    extension = entry.pop("aws_bedrock")
     profiles = extension.pop("inference_profiles")
-    for name, value in (told | extension).items():
+    for name, value in (entry | extension).items():
         table.add_row(name, ", ".join(value) if isinstance(value, list) else _or_dash(value))
     for name, callable_from in profiles.items():
         table.add_row(f"profile {name}", ", ".join(callable_from))
@@ -219,10 +229,10 @@ def _print_model(told: dict[str, Any]) -> None:
 
 
 def _matrix(models: Sequence[CatalogModel], regions: Sequence[str]) -> Table:
-    """One character a region, its code written downwards in the header, so that 31 regions fit beside an id."""
+    """One character a region, with its code written downwards in the header: 31 regions fit beside an id."""
     codes = [_code(region) for region in regions]
-    tall = max((len(code) for code in codes), default=0)
-    head = "\n".join("".join(code.rjust(tall)[line] for code in codes) for line in range(tall))
+    height = max((len(code) for code in codes), default=0)
+    head = "\n".join("".join(code.rjust(height)[line] for code in codes) for line in range(height))
     table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0))
     table.add_column("model", overflow="fold", vertical="bottom")
     table.add_column("", no_wrap=True)

@@ -43,13 +43,12 @@ class Services:
     def start(self) -> None:
         """Read the keys, restore the catalog, then run the jobs. Call it after the fork, before the first request."""
         self.key_refresher.refresh()
-        self.refresher.start()
+        self.refresher.reload_if_changed()
         self.scheduler.start()
 
     def stop(self) -> None:
         """End what is under way in the background, and its children with it."""
         self.key_refresher.stop()
-        self.refresher.stop()
         self.scheduler.stop()
 
 

@@ -33,12 +33,14 @@ class KeyRefresher:
         read_aws: ReadAwsSources,
         *,
         cache_dir: Path | None = None,
+        is_required: bool = True,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         """Read the sources on this host.
 
         Args:
             cache_dir: where workers keep, as digests, what any of them read last.
+            is_required: False where nothing is served: no source is read, and the ring stays empty.
 
         Raises:
             ConfigError: one cannot be read, or there is no source at all although keys are required.
@@ -53,10 +55,11 @@ class KeyRefresher:
         self._is_cache_read = False
         self._next_read = float("-inf")
         self._stopping = threading.Event()
-        self._read_at_start()
+        if is_required:
+            self._read_at_start()
         self.ring = KeyRing()
         self._publish()
-        if not self.ring.keys and not self._aws and not settings.auth_disabled:
+        if is_required and not self.ring.keys and not self._aws and not settings.auth_disabled:
             raise ConfigError(
                 f"{', '.join(SOURCES[:-1])} and {SOURCES[-1]} name no key; "
                 "allowed: at least one, or AUTH_DISABLED=true to let everybody in"

@@ -64,6 +64,12 @@ LEASE = Gauge(
     registry=REGISTRY,
     multiprocess_mode="liveall",
 )
+LEASES_REPLACED = Counter(
+    "leases_replaced",
+    "Leases that were held for longer than a refresh may last, and taken from their holder.",
+    namespace=NAMESPACE,
+    registry=REGISTRY,
+)
 LAST_REFRESH = Gauge(
     "worker_last_refresh_timestamp_seconds",
     "When each worker last refreshed the catalog itself; 0: never.",
@@ -73,7 +79,7 @@ LAST_REFRESH = Gauge(
 )
 STORE_LOADS = Counter(
     "store_loads",
-    "Loads of the stored catalog by outcome: loaded, unreadable, malformed, other_source.",
+    "Loads of the stored catalog by outcome: loaded, unreadable, malformed, other_settings, other_format.",
     ["outcome"],
     namespace=NAMESPACE,
     registry=REGISTRY,
@@ -110,12 +116,10 @@ KEY_SOURCE_FAILURES = Counter(
 # Prometheus sees no increase in a series that begins with its first event.
 for _outcome in ("complete", "partial", "failed"):
     REFRESHES.labels(_outcome)
-for _outcome in ("loaded", "unreadable", "malformed", "other_source"):
+for _outcome in ("loaded", "unreadable", "malformed", "other_settings", "other_format"):
     STORE_LOADS.labels(_outcome)
 for _outcome in ("saved", "failed"):
     STORE_SAVES.labels(_outcome)
-for _job in ("follow", "refresh_if_due", "warm", "refresh_keys"):
-    JOB_FAILURES.labels(_job)
 
 # A label's child costs 2 us to look up in the library, and every request needs two.
 _children: dict[tuple[str, str, int], tuple[Counter, Histogram]] = {}

@@ -289,11 +289,12 @@ def test_a_worker_warms_the_cache_in_the_background(counting: Counting) -> None:
         client.get(LIST)
     catalog.publish(HISTORY[2])
     with refresher._store.lease():  # So that it does not refresh.
-        refresher.start()
+        scheduler = services_of(client.application).scheduler
+        scheduler.start()
         try:
             eventually(lambda: len(asked) == 3)
         finally:
-            refresher.stop()
+            scheduler.stop()
 
 
 def test_only_so_many_responses_are_warmed(counting: Counting, monkeypatch: pytest.MonkeyPatch) -> None:

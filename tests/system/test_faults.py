@@ -4,7 +4,7 @@ import json
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -43,10 +43,10 @@ CODES = {
 }
 # Rows that are wrong take nothing away, so these regions are fresh, and the rows are counted.
 COUNTED = {"bare": "completed_rows", "mistyped": "skipped_rows"}
-TIMEOUT_S = 6
+TIMEOUT_S = 4
 
 # What ends a refresh in the log: some region answered, or none.
-REFRESHES = ("catalog_refreshed", "catalog_not_refreshed")
+REFRESHES = ("catalog_refreshed", "refresh_failed")
 
 # The story of the faults is told once, before the first test.
 pytestmark = pytest.mark.timeout(300)
@@ -64,29 +64,49 @@ class Seen:
 
 @dataclass
 class Story:
+    """What became of a service whose regions fail in every way, and of one that loses its network."""
+
     before: Seen
     during: Seen
     after: Seen
-    refused: Seen
-    unresolved: Seen
-    healed: Seen
     refreshes_ms: list[int]
     log: str
 
 
+@dataclass
+class Outage:
+    before: Seen
+    refused: Seen
+    unresolved: Seen
+    healed: Seen
+    log: str
+
+
 @pytest.fixture(scope="module")
-def story(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Story]:
-    folder = tmp_path_factory.mktemp("faults")
-    sdk = folder / "aws.config"
-    with mock_aws(), BedrockStandin([*HEALTHY, *BROKEN.values()]) as standin:
-        environ: dict[str, Any] = standin.environ | {
-            "AWS_CONFIG_FILE": str(sdk),
-            "CATALOG_REFRESH_SECONDS": "1",
-            "CATALOG_REFRESH_TIMEOUT_SECONDS": str(TIMEOUT_S),
-        }
-        # Every discovery reads the file anew, so that the endpoint can change under a running service.
-        del environ["AWS_ENDPOINT_URL_BEDROCK"]
-        point_at(sdk, standin.url)
+def both(tmp_path_factory: pytest.TempPathFactory) -> tuple[Story, Outage]:
+    """Told at the same time: both mostly wait for deadlines."""
+    with mock_aws(), ThreadPoolExecutor() as pool:
+        story = pool.submit(tell_faults, tmp_path_factory.mktemp("faults"))
+        outage = pool.submit(tell_outage, tmp_path_factory.mktemp("outage"))
+    return story.result(), outage.result()
+
+
+@pytest.fixture(scope="module")
+def story(both: tuple[Story, Outage]) -> Story:
+    return both[0]
+
+
+@pytest.fixture(scope="module")
+def outage(both: tuple[Story, Outage]) -> Outage:
+    return both[1]
+
+
+SETTINGS = {"CATALOG_REFRESH_SECONDS": "1", "CATALOG_REFRESH_TIMEOUT_SECONDS": str(TIMEOUT_S)}
+
+
+def tell_faults(folder: Path) -> Story:
+    with BedrockStandin([*HEALTHY, *BROKEN.values()]) as standin:
+        environ: dict[str, Any] = standin.environ | SETTINGS
         with running_service(folder, **environ) as service:
             wait_until(service, lambda states: set(states.values()) == {"fresh"})
             before = seen(service)
@@ -99,6 +119,20 @@ def story(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Story]:
                 standin[region].fault = None
             wait_until(service, lambda states: set(states.values()) == {"fresh"})
             after = seen(service)
+    refreshes = [line["took_ms"] for line in lines_of(service.log()) if line["event"] in REFRESHES]
+    return Story(before, during, after, refreshes, service.log())
+
+
+def tell_outage(folder: Path) -> Outage:
+    sdk = folder / "aws.config"
+    with BedrockStandin(HEALTHY) as standin:
+        environ: dict[str, Any] = standin.environ | SETTINGS | {"AWS_CONFIG_FILE": str(sdk)}
+        # Every discovery reads the file anew, so that the endpoint can change under a running service.
+        del environ["AWS_ENDPOINT_URL_BEDROCK"]
+        point_at(sdk, standin.url)
+        with running_service(folder, **environ) as service:
+            wait_until(service, lambda states: set(states.values()) == {"fresh"})
+            before = seen(service)
             point_at(sdk, f"http://127.0.0.1:{free_port()}")
             wait_until(service, lambda states: set(states.values()) == {"stale"})
             refused = seen(service)
@@ -108,9 +142,7 @@ def story(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Story]:
             point_at(sdk, standin.url)
             wait_until(service, lambda states: set(states.values()) == {"fresh"})
             healed = seen(service)
-        log = service.log()
-        refreshes = [line["took_ms"] for line in lines_of(log) if line["event"] in REFRESHES]
-        yield Story(before, during, after, refused, unresolved, healed, refreshes, log)
+    return Outage(before, refused, unresolved, healed, service.log())
 
 
 def point_at(sdk: Path, url: str) -> None:
@@ -210,8 +242,8 @@ def test_ten_thousand_rows_are_ten_thousand_models(story: Story) -> None:
 
 def test_every_refresh_ends_with_its_deadline(story: Story) -> None:
     """Ten thousand rows are half a second of work after it; on a busy machine that takes longer."""
-    assert len(story.refreshes_ms) > 5
-    assert max(story.refreshes_ms) < 2 * TIMEOUT_S * 1000
+    assert len(story.refreshes_ms) > 2
+    assert max(story.refreshes_ms) < (TIMEOUT_S + 6) * 1000
 
 
 def test_after_the_faults_all_is_fresh_and_as_it_was(story: Story) -> None:
@@ -219,37 +251,37 @@ def test_after_the_faults_all_is_fresh_and_as_it_was(story: Story) -> None:
     assert {it["failure"] for it in story.after.regions.values()} == {None}
 
 
-def test_refused_connections_lose_nothing(story: Story) -> None:
-    assert story.refused.models == story.before.models
-    codes = {it["failure"]["code"] for it in story.refused.regions.values()}
+def test_refused_connections_lose_nothing(outage: Outage) -> None:
+    assert outage.refused.models == outage.before.models
+    codes = {it["failure"]["code"] for it in outage.refused.regions.values()}
     assert codes <= {"EndpointConnectionError", "Timeout"}
 
 
-def test_dead_dns_loses_nothing(story: Story) -> None:
-    assert story.unresolved.models == story.before.models
-    codes = {it["failure"]["code"] for it in story.unresolved.regions.values()}
+def test_dead_dns_loses_nothing(outage: Outage) -> None:
+    assert outage.unresolved.models == outage.before.models
+    codes = {it["failure"]["code"] for it in outage.unresolved.regions.values()}
     assert codes <= {"EndpointConnectionError", "Timeout"}
 
 
-def test_when_the_network_is_back_all_is_fresh(story: Story) -> None:
-    assert story.healed.models == story.before.models
+def test_when_the_network_is_back_all_is_fresh(outage: Outage) -> None:
+    assert outage.healed.models == outage.before.models
 
 
-def test_nobody_but_the_operator_reads_what_aws_said(story: Story) -> None:
-    answers = json.dumps([story.during.regions, story.refused.regions])
+def test_only_the_operator_reads_what_aws_said(story: Story, outage: Outage) -> None:
+    answers = json.dumps([story.during.regions, outage.refused.regions])
 
     assert ROLE not in answers and "arn:" not in answers and "not authorized" not in answers
     assert ACCOUNT not in answers + story.log
     assert "[redacted] is not authorized to perform" in story.log
 
 
-def test_no_fault_is_a_traceback(story: Story) -> None:
-    assert "Traceback" not in story.log
+def test_no_fault_is_a_traceback(story: Story, outage: Outage) -> None:
+    assert "Traceback" not in story.log + outage.log
 
 
 def test_regions_that_hang_pile_up_no_process_thread_or_descriptor(tmp_path: Path) -> None:
     with BedrockStandin(["us-east-1", "eu-west-1", "eu-north-1"]) as standin:
-        settings: dict[str, Any] = {"CATALOG_REFRESH_SECONDS": "1", "CATALOG_REFRESH_TIMEOUT_SECONDS": "3"}
+        settings: dict[str, Any] = {"CATALOG_REFRESH_SECONDS": "1", "CATALOG_REFRESH_TIMEOUT_SECONDS": "2"}
         with running_service(tmp_path, **standin.environ | settings) as service:
             standin["eu-west-1"].fault, standin["eu-north-1"].fault = "hang", "drip"
             wait_for_refreshes(service, 1)

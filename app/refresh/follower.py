@@ -1,0 +1,224 @@
+"""What a worker serves of the store: it loads what others stored, and stores what it refreshed itself."""
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+import structlog
+
+from app.catalog.codec import encode_state
+from app.catalog.current import Catalog
+from app.catalog.merge import derive, for_regions, sharing
+from app.catalog.reading import Malformed
+from app.catalog.records import CatalogSnapshot, CatalogState
+from app.refresh.formats import DECODERS, FORMAT
+from app.refresh.schedule import RefreshSchedule
+from app.refresh.store import (
+    LEASE_REPLACED,
+    Lease,
+    LeaseLost,
+    SnapshotStore,
+    Stored,
+    StoreUnreachable,
+    UnsupportedFormat,
+)
+from app.telemetry import metrics
+from config import ALL_REGIONS, Settings
+
+log = structlog.get_logger(__name__)
+
+REQUEST_WAIT_S = 0.1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KnownStore:
+    """What a worker knows of the store.
+
+    `token` is that of the bytes last looked at, `problem` why they could not be loaded, and `version` that of the last
+    ones that could.
+    """
+
+    token: object | None = None
+    version: int = 0
+    problem: StoreUnreachable | UnsupportedFormat | None = None
+
+
+class StoreFollower:
+    """Keeps one catalog equal to the store; the only one that publishes."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        catalog: Catalog,
+        store: SnapshotStore,
+        schedule: RefreshSchedule,
+        *,
+        clock: Callable[[], datetime],
+    ) -> None:
+        self._settings = settings
+        self._catalog = catalog
+        self._store = store
+        self._schedule = schedule
+        self._clock = clock
+        self._borrowed = False
+        self.known = KnownStore()
+        # Jobs and requests load and publish; the older of two catalogs must not be the last one published.
+        self._publishing = threading.RLock()
+
+    def reload_if_changed(self) -> None:
+        """Load the stored catalog if it changed; derive it anew if a model reached its end of life."""
+        with self._publishing:
+            token = self._store.token()
+            if token is None and self.known.token is None and not self._borrowed:
+                self._borrow()
+            if token is not None and (token != self.known.token or isinstance(self.known.problem, StoreUnreachable)):
+                self._load(token)
+            latest = self._catalog.latest
+            now = self._clock()
+            if latest is not None and latest.rederive_at is not None and latest.rederive_at <= now:
+                self._publish(latest.state, now)
+
+    def reload_before_404(self) -> None:
+        """Reload for a request that names something unknown; it waits at most 0.1 s for a load that is under way."""
+        if self._publishing.acquire(timeout=REQUEST_WAIT_S):
+            try:
+                self.reload_if_changed()
+            finally:
+                self._publishing.release()
+
+    def _load(self, token: object) -> None:
+        before = self.known
+        try:
+            stored = self._store.load()
+        except StoreUnreachable as error:
+            self.known = replace(before, token=token, problem=error)
+            if token != before.token or not isinstance(before.problem, StoreUnreachable):
+                metrics.STORE_LOADS.labels("unreadable").inc()
+                log.error("snapshot_unreadable", error=str(error))
+            return
+        except UnsupportedFormat as error:
+            self.known = replace(before, token=token)
+            metrics.STORE_LOADS.labels("other_format").inc()
+            self._note_unsupported(error)
+            return
+        self.known = replace(before, token=token, problem=None)
+        if stored is None:
+            metrics.STORE_LOADS.labels("unreadable").inc()
+            return
+        try:
+            state = DECODERS[stored.format](stored.data)
+        except Malformed as error:
+            metrics.STORE_LOADS.labels("malformed").inc()
+            self._store.quarantine(str(error))
+            return
+        self._take(state, stored.version)
+
+    def _note_unsupported(self, error: UnsupportedFormat) -> None:
+        """Log it once for each format, and not each time that a newer service refreshes."""
+        with self._publishing:
+            before = self.known.problem
+            self.known = replace(self.known, problem=error)
+        if not isinstance(before, UnsupportedFormat) or before.format != error.format:
+            log.error(
+                "snapshot_format_unsupported",
+                format=error.format,
+                readable_from=error.readable_from,
+                supported=FORMAT,
+                consequence="this worker refreshes for itself, and serves from memory",
+            )
+
+    def _take(self, state: CatalogState, version: int) -> None:
+        """Publish a stored catalog, unless it is of other settings or older than what is served."""
+        mine = self._settings
+        if state.source != mine.source or set(state.asked_for) != set(mine.regions):
+            metrics.STORE_LOADS.labels("other_settings").inc()
+            log.warning("snapshot_ignored", stored=settings_of(state), configured=named(mine.source, mine.regions))
+            return
+        if version < self.known.version:
+            return
+        self.known = replace(self.known, version=version)
+        self._serve_loaded(self._of_my_regions(state))
+        self._schedule.note_loaded(state)
+        metrics.STORE_LOADS.labels("loaded").inc()
+
+    def _borrow(self) -> None:
+        """Serve what was stored with other settings, or by an older version, until the refresh that is due at once."""
+        self._borrowed = True
+        states = [
+            self._of_my_regions(state)
+            for state in map(decoded, self._store.others())
+            if state is not None and state.source == self._settings.source
+        ]
+        best = max(states, key=lambda state: (len(state.listings), state.attempted_at), default=None)
+        if best is not None and best.listings:
+            self._serve_loaded(best)
+
+    def _of_my_regions(self, state: CatalogState) -> CatalogState:
+        regions = self._settings.regions
+        return state if regions == (ALL_REGIONS,) else for_regions(state, regions)
+
+    def _serve_loaded(self, state: CatalogState) -> None:
+        self._publish(state, self._clock())
+        log.info("catalog_loaded", regions=len(state.listings), attempted_at=state.attempted_at.isoformat())
+
+    def _publish(self, state: CatalogState, at: datetime) -> None:
+        self._catalog.publish(sharing(derive(state, at=at), self._catalog.latest))
+
+    def publish_refreshed(self, snapshot: CatalogSnapshot, lease: Lease | None) -> bool:
+        """Store and publish what a refresh brought; without a lease, publish it here alone.
+
+        Returns:
+            Whether it was stored.
+
+        Raises:
+            LeaseLost: it is neither stored nor published.
+        """
+        # Not under the lock: a disk may hang, and a request that loads must not wait for it.
+        saved = self._save(snapshot.state, lease)
+        with self._publishing:
+            if saved is not None:
+                if saved.version < self.known.version:
+                    raise LeaseLost(LEASE_REPLACED)
+                self.known = saved
+            self._catalog.publish(snapshot)
+            self._schedule.note_refreshed(snapshot.state)
+        return saved is not None
+
+    def _save(self, state: CatalogState, lease: Lease | None) -> KnownStore | None:
+        """What is known of the store afterwards; None where nothing could be stored.
+
+        Raises:
+            LeaseLost
+        """
+        if lease is None:
+            metrics.STORE_SAVES.labels("failed").inc()
+            return None
+        version = lease.version
+        try:
+            token = self._store.save(encode_state(state), lease)
+        except StoreUnreachable as error:
+            metrics.STORE_SAVES.labels("failed").inc()
+            log.error("snapshot_save_failed", error=str(error), consequence="served from memory alone")
+            return None
+        except UnsupportedFormat as error:
+            metrics.STORE_SAVES.labels("failed").inc()
+            self._note_unsupported(error)
+            return None
+        metrics.STORE_SAVES.labels("saved").inc()
+        return KnownStore(token=token, version=version)
+
+
+def decoded(stored: Stored) -> CatalogState | None:
+    try:
+        return DECODERS[stored.format](stored.data)
+    except Malformed:
+        return None
+
+
+def settings_of(state: CatalogState) -> str:
+    return named(state.source, state.asked_for)
+
+
+def named(source: str, regions: tuple[str, ...]) -> str:
+    return f"CATALOG_SOURCE={source} AWS_BEDROCK_REGIONS={','.join(regions)}"

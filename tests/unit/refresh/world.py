@@ -1,0 +1,85 @@
+"""A host for the tests of refreshing: a folder, clocks to set, and regions that answer what they are to."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from app.catalog.current import Catalog
+from app.discovery.parent import Visit, Visits
+from app.refresh.file_store import FileStore, file_store
+from app.refresh.refresher import Refresher
+from app.refresh.store import SnapshotStore
+from app.telemetry.metrics import REGISTRY
+from config import ALL_REGIONS, Settings
+from tests.support.builders import NOW, listing, model
+
+INTERVAL_S = 900
+EAST, WEST = "us-east-1", "eu-west-1"
+
+
+class World:
+    def __init__(self, folder: Path) -> None:
+        self.now = NOW
+        self.monotonic_s = 1000.0
+        self.folder = folder
+        self.settings = Settings(
+            regions=(EAST,), refresh_s=INTERVAL_S, refresh_timeout_s=5, auth_disabled=True, catalog_dir=folder
+        )
+        self.store = file_store(self.settings)
+        self.answer: Callable[[], tuple[Visit, ...]] = lambda: (listing(EAST, model("a"), at=self.now),)
+        self.visits = 0
+
+    def discover(self, settings: Settings, **_: Any) -> Visits:
+        self.visits += 1
+        visits = self.answer()
+        regions = tuple(visit.region for visit in visits) if settings.regions == (ALL_REGIONS,) else settings.regions
+        return Visits(regions=regions, results=visits)
+
+    def worker(
+        self, discover: Any = None, *, store: SnapshotStore | None = None, **settings: Any
+    ) -> tuple[Refresher, Catalog]:
+        catalog = Catalog()
+        changed = replace(self.settings, **settings)
+        refresher = Refresher(
+            changed,
+            catalog,
+            store or file_store(changed),
+            discover or self.discover,
+            clock=lambda: self.now,
+            monotonic=lambda: self.monotonic_s,
+        )
+        return refresher, catalog
+
+    def wait(self, **duration: float) -> None:
+        """Both clocks advance."""
+        self.now += timedelta(**duration)
+        self.monotonic_s += timedelta(**duration).total_seconds()
+
+    def step(self, **duration: float) -> None:
+        """The wall clock alone is set."""
+        self.now += timedelta(**duration)
+
+
+def save(store: FileStore, data: bytes) -> object:
+    """Save under a lease of its own."""
+    with store.lease() as lease:
+        return store.save(data, lease)
+
+
+def ids(catalog: Catalog) -> list[str]:
+    return [it.id for it in catalog.current().models]
+
+
+@contextmanager
+def counting(name: str, **labels: str) -> Iterator[list[float]]:
+    """How far a counter rose meanwhile, in a list, once that is over."""
+
+    def value() -> float:
+        return REGISTRY.get_sample_value(f"model_catalog_{name}_total", labels) or 0
+
+    before, rose = value(), list[float]()
+    yield rose
+    rose.append(value() - before)
