@@ -1,8 +1,8 @@
 """The reading of keys that AWS keeps: the one importer of boto3 for them, run as a child process of its own.
 
 `python -m app.auth.aws_child` reads its settings from the environment and writes one JSON line a source:
-`{"source", "document"}`, or `{"source", "code", "detail"}` where it could not be read. With `--end-with-parent` it ends
-with its standard input.
+`{"source", "document"}`, or `{"source", "code", "detail"}` where it could not be read. With `--exit-with-parent` it
+ends with its standard input.
 """
 
 import json
@@ -10,7 +10,7 @@ import os
 from collections.abc import Callable
 from typing import Any
 
-from app.server.child_process import end_with_parent
+from app.server.child_process import exit_with_parent
 from app.telemetry.redaction import redacted
 from config import ALL_REGIONS, Settings, read_settings
 
@@ -82,7 +82,7 @@ def client_maker(settings: Settings) -> Callable[[str, str], Any]:
 
 
 def main() -> None:
-    end_with_parent()
+    exit_with_parent()
     settings = read_settings(os.environ)
     clients = client_maker(settings)
     for source, name in zip(READERS, (settings.api_keys_ssm_parameter, settings.api_keys_secret_id), strict=True):

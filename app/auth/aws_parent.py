@@ -7,10 +7,10 @@ from collections.abc import Callable
 
 from app.auth.keys import PARAMETER, SECRET, BadKeys
 from app.catalog.reading import Malformed, Reader, parsed
-from app.server.child_process import END_WITH_PARENT, ChildFault, run_child
+from app.server.child_process import EXIT_WITH_PARENT, ChildProcessFailed, run_child
 from config import Settings, child_environ
 
-COMMAND = (sys.executable, "-m", "app.auth.aws_child", END_WITH_PARENT)
+COMMAND = (sys.executable, "-m", "app.auth.aws_child", EXIT_WITH_PARENT)
 CHILD = "the child that reads keys"
 # A worker answers nobody before its first reading, and nginx waits 10 s for an answer.
 TIMEOUT_S = 8.0
@@ -34,13 +34,13 @@ def fetch_keys(
     def feed(data: bytes) -> None:
         written.extend(data)
         if len(written) > BYTES_AT_MOST:
-            raise ChildFault(f"{CHILD} wrote over {BYTES_AT_MOST >> 20} MiB")
+            raise ChildProcessFailed(f"{CHILD} wrote over {BYTES_AT_MOST >> 20} MiB")
 
     fault = NOT_HEARD_OF
     environ = child_environ(settings, os.environ) | wanted
     try:
         run_child(CHILD, command, environ, feed, deadline=time.monotonic() + TIMEOUT_S, stopping=stopping)
-    except ChildFault as error:
+    except ChildProcessFailed as error:
         fault = str(error)
     read: dict[str, str | BadKeys] = {}
     for line in bytes(written).splitlines():

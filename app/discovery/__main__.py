@@ -1,7 +1,7 @@
 """The visit to every region: the one importer of boto3 for Bedrock, run as a child process of its own.
 
 `python -m app.discovery` reads its settings from the environment and writes one JSON line a region, as it comes, after
-a first line that names the regions: `{"regions": [...]}`. With `--end-with-parent` it ends with its standard input.
+a first line that names the regions: `{"regions": [...]}`. With `--exit-with-parent` it ends with its standard input.
 """
 
 import gc
@@ -22,7 +22,7 @@ from typing import Any, TypeVar
 from app.catalog.codec import encode_visit
 from app.catalog.reading import Malformed, Reader
 from app.catalog.records import FoundationModel, InferenceProfile, RegionFailure, RegionListing
-from app.server.child_process import end_with_parent
+from app.server.child_process import exit_with_parent
 from app.server.cpu_affinity import Settler, may_pin
 from app.telemetry.redaction import redacted
 from config import ALL_REGIONS, Settings, read_server_settings, read_settings
@@ -258,7 +258,7 @@ def _as_it_is(visit: RegionListing | RegionFailure) -> RegionListing | RegionFai
 
 
 def main() -> None:
-    end_with_parent()
+    exit_with_parent()
     # Clients wait for the workers; nobody waits for this.
     with suppress(PermissionError):  # A sandbox may forbid it.
         os.nice(NICENESS)

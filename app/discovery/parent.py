@@ -10,10 +10,10 @@ from datetime import UTC, datetime
 from app.catalog.codec import Known, decode_visit
 from app.catalog.reading import Malformed, Reader, parsed
 from app.catalog.records import RegionFailure, RegionListing
-from app.server.child_process import END_WITH_PARENT, PAST_DEADLINE, ChildFault, run_child
+from app.server.child_process import EXIT_WITH_PARENT, PAST_DEADLINE, ChildProcessFailed, run_child
 from config import ALL_REGIONS, Settings, child_environ
 
-COMMAND = (sys.executable, "-m", "app.discovery", END_WITH_PARENT)
+COMMAND = (sys.executable, "-m", "app.discovery", EXIT_WITH_PARENT)
 CHILD = "the discovery child"
 
 # A region with 10,000 models is 4 MB; whoever writes more is not our child any longer.
@@ -58,7 +58,7 @@ def discover(
         environ = child_environ(settings, os.environ)
         run_child(CHILD, command, environ, said.feed, deadline=deadline, stopping=stopping)
         said.end()
-    except ChildFault as error:
+    except ChildProcessFailed as error:
         fault = str(error)
     regions = said.regions or (known_regions if settings.regions == (ALL_REGIONS,) else settings.regions)
     code = "Timeout" if fault == PAST_DEADLINE else "DiscoveryFailed"
@@ -84,10 +84,10 @@ class _Said:
         self._rest += data
         self._bytes += len(data)
         if self._bytes > BYTES_AT_MOST:
-            raise ChildFault(f"{CHILD} wrote over {BYTES_AT_MOST >> 20} MiB")
+            raise ChildProcessFailed(f"{CHILD} wrote over {BYTES_AT_MOST >> 20} MiB")
         if b"\n" not in data:
             if len(self._rest) > LINE_BYTES_AT_MOST:
-                raise ChildFault(f"{CHILD} wrote a line of over {LINE_BYTES_AT_MOST >> 20} MiB")
+                raise ChildProcessFailed(f"{CHILD} wrote a line of over {LINE_BYTES_AT_MOST >> 20} MiB")
             return
         *lines, rest = bytes(self._rest).split(b"\n")
         self._rest = bytearray(rest)
@@ -95,7 +95,7 @@ class _Said:
             try:
                 self._line(line)
             except Malformed as error:
-                raise ChildFault(f"{CHILD} wrote a line that is no visit: {error}") from None
+                raise ChildProcessFailed(f"{CHILD} wrote a line that is no visit: {error}") from None
 
     def _line(self, line: bytes) -> None:
         if self.regions is None:
@@ -112,4 +112,4 @@ class _Said:
 
     def end(self) -> None:
         if self._rest:
-            raise ChildFault(f"{CHILD} stopped in the middle of a line")
+            raise ChildProcessFailed(f"{CHILD} stopped in the middle of a line")

@@ -29,10 +29,10 @@ EXIT_POLL_S = 0.01
 
 
 # The argument that a child is started with.
-END_WITH_PARENT = "--end-with-parent"
+EXIT_WITH_PARENT = "--exit-with-parent"
 
 
-class ChildFault(Exception):
+class ChildProcessFailed(Exception):
     """Why a child's run ended early; for the operator."""
 
 
@@ -54,13 +54,13 @@ def run_child(
         stopping: asked every tenth of a second; True ends the run.
 
     Raises:
-        ChildFault: the deadline came, the parent is stopping, or the child failed or could not be started.
+        ChildProcessFailed: the deadline came, the parent is stopping, or the child failed or could not be started.
     """
     try:
         with _child(command, environ) as child:
             _read(name, child, feed, deadline, stopping)
     except OSError as error:
-        raise ChildFault(f"{name} could not be run: {error.strerror or type(error).__name__}") from None
+        raise ChildProcessFailed(f"{name} could not be run: {error.strerror or type(error).__name__}") from None
 
 
 @contextmanager
@@ -101,9 +101,9 @@ def _read(
 
     def check_time() -> None:
         if stopping():
-            raise ChildFault("the service is stopping")
+            raise ChildProcessFailed("the service is stopping")
         if time.monotonic() > deadline:
-            raise ChildFault(PAST_DEADLINE)
+            raise ChildProcessFailed(PAST_DEADLINE)
 
     assert child.stdout is not None and child.stderr is not None
     complaint = b""
@@ -129,7 +129,7 @@ def _read(
         last = complaint.decode(errors="replace").strip().rpartition("\n")[2]
         exited = status.si_code == os.CLD_EXITED
         end = f"ended with status {status.si_status}" if exited else f"was ended by {_signal(status.si_status)}"
-        raise ChildFault(f"{name} {end}: {redacted(last) or 'it said nothing'}")
+        raise ChildProcessFailed(f"{name} {end}: {redacted(last) or 'it said nothing'}")
 
 
 def _signal(number: int) -> str:
@@ -140,7 +140,7 @@ def _signal(number: int) -> str:
         return f"signal {number}"
 
 
-def end_with_parent() -> None:
+def exit_with_parent() -> None:
     """In the child: end as soon as the parent does, however that dies, if the arguments ask for it.
 
     The parent holds the other end of standard input and never writes.
@@ -151,5 +151,5 @@ def end_with_parent() -> None:
             pass
         os._exit(1)
 
-    if END_WITH_PARENT in sys.argv[1:]:
+    if EXIT_WITH_PARENT in sys.argv[1:]:
         threading.Thread(target=wait, daemon=True).start()

@@ -207,7 +207,7 @@ def test_the_child_ends_when_its_parent_is_killed() -> None:
         [
             *(sys.executable, "-c"),
             "import subprocess, sys, time\n"
-            f"child = subprocess.Popen([sys.executable, '-c', {hang!r}, '--end-with-parent'], stdin=-1, stdout=-1)\n"
+            f"child = subprocess.Popen([sys.executable, '-c', {hang!r}, '--exit-with-parent'], stdin=-1, stdout=-1)\n"
             "child.stdout.readline(); print(child.pid, flush=True); time.sleep(60)",
         ],
         cwd=PROJECT,
