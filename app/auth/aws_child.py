@@ -60,12 +60,12 @@ def read_source(source: str, name: str, clients: Callable[[str, str], Any]) -> d
 def client_maker(settings: Settings) -> Callable[[str, str], Any]:
     """A maker of clients, by service and by the name or ARN that they are for.
 
-    An ARN names its region; else it is the SDK's own, else the first that Bedrock is asked in.
+    An ARN names its region; else it is the SDK's default, else the first that Bedrock is asked in.
     """
     import boto3
     from botocore.config import Config
 
-    session = boto3.Session()
+    session = boto3.Session(region_name=settings.aws_region or None)
     config = Config(
         connect_timeout=CONNECT_TIMEOUT_S,
         read_timeout=READ_TIMEOUT_S,
@@ -74,8 +74,8 @@ def client_maker(settings: Settings) -> Callable[[str, str], Any]:
     bedrock = None if settings.regions == (ALL_REGIONS,) else settings.regions[0]
 
     def make(service: str, name: str) -> Any:
-        told = name.split(":")[3] if name.startswith("arn:") and name.count(":") >= 5 else None
-        region = told or session.region_name or bedrock or "us-east-1"
+        named = name.split(":")[3] if name.startswith("arn:") and name.count(":") >= 5 else None
+        region = named or settings.aws_region or bedrock or "us-east-1"
         return session.client(service, region_name=region, config=config)  # type: ignore[call-overload]
 
     return make

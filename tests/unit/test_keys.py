@@ -452,6 +452,12 @@ def test_an_arn_is_asked_for_in_its_own_region() -> None:
     assert make("secretsmanager", "keys").meta.region_name == "eu-west-1"
 
 
+def test_a_name_is_asked_for_in_the_sdks_default_region() -> None:
+    make = aws_keys.client_maker(Settings(regions=("all",), aws_region="us-gov-west-1"))
+
+    assert make("ssm", "/keys").meta.region_name == "us-gov-west-1"
+
+
 @pytest.mark.parametrize(
     ("code", "reason"),
     [
