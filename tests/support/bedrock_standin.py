@@ -1,7 +1,8 @@
 """Bedrock's control plane on loopback: moto with the two listings that it lacks, over real HTTP, and able to fail.
 
 Real boto3 clients reach it through `AWS_ENDPOINT_URL_BEDROCK`; the region is the one that they sign for. By hand:
-`python -m tests.support.bedrock_standin --regions 31 --latency-ms 150 --port 9000 --fault eu-west-1=hang`.
+`python -m tests.support.bedrock_standin --regions 31 --latency-ms 150 --port 9000 --fault eu-west-1=hang`; a fault of
+one part alone is `--fault eu-west-1/profiles=denied`.
 """
 
 import argparse
@@ -9,6 +10,7 @@ import json
 import socket
 import threading
 import time
+import zlib
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -27,6 +29,7 @@ Answer = tuple[bytes, dict[str, str]]
 
 ACCOUNT = "112233445566"
 ROLE = "PlatformCatalogReader"
+APPLICATION_CALLS = "ListInferenceProfiles of type APPLICATION"
 
 # Errors as AWS words them: with identities that are for the operator alone.
 REFUSALS = {
@@ -35,7 +38,7 @@ REFUSALS = {
         403,
         "AccessDeniedException",
         f"User: arn:aws:sts::{ACCOUNT}:assumed-role/{ROLE}/i-0abc is not authorized to perform: "
-        f"bedrock:ListFoundationModels because no identity-based policy of the role {ROLE} allows it",
+        f"bedrock:{{operation}} because no identity-based policy of the role {ROLE} allows it",
     ),
     "unrecognized": (
         403,
@@ -84,18 +87,41 @@ def profile_row(profile_id: str, *model_ids: str, **changes: Any) -> Row:
     } | changes
 
 
+def application_profile_row(name: str, *model_arns: str, region: str = "us-east-1", **changes: Any) -> Row:
+    """An active profile of the account's own, as ListInferenceProfiles words it: its id is opaque."""
+    profile_id = f"{zlib.crc32(name.encode()):012x}"
+    return {
+        "inferenceProfileName": name,
+        "inferenceProfileArn": f"arn:aws:bedrock:{region}:{ACCOUNT}:application-inference-profile/{profile_id}",
+        "inferenceProfileId": profile_id,
+        "models": [{"modelArn": arn} for arn in model_arns],
+        "status": "ACTIVE",
+        "type": "APPLICATION",
+    } | changes
+
+
 @dataclass
 class Region:
-    """What a region lists and how it answers; change any of it while the server runs."""
+    """What a region lists and how it answers; change any of it while the server runs.
+
+    `fault` and `body` are of all parts, `faults` and `bodies` of one; a body is sent in place of the listing, with
+    `status`.
+    """
 
     models: list[Row] = field(default_factory=list)
     profiles: list[Row] = field(default_factory=list)
+    application_profiles: list[Row] = field(default_factory=list)
     latency_ms: int = 0
     fault: str | None = None
-    # In place of either listing, with status 200.
+    faults: dict[str, str | None] = field(default_factory=dict)
     body: bytes | None = None
+    bodies: dict[str, bytes] = field(default_factory=dict)
+    status: int = 200
     in_flight: int = 0
     most_in_flight: int = 0
+
+    def fault_of(self, part: str) -> str | None:
+        return self.faults.get(part, self.fault)
 
 
 def sample_region(name: str, models: int = 5) -> Region:
@@ -110,8 +136,9 @@ def sample_region(name: str, models: int = 5) -> Region:
 class BedrockStandin(ThreadingHTTPServer):
     """`with BedrockStandin(["us-east-1"]) as standin:` serves `standin.url`.
 
-    `standin.calls` counts by (region, operation); `standin["us-east-1"].fault = "hang"` breaks a region.
-    A region that it does not have answers as one that is not opted in.
+    `standin.calls` counts by (region, operation), those for application profiles apart, as APPLICATION_CALLS;
+    `standin["us-east-1"].fault = "hang"` breaks a region, `standin["us-east-1"].faults["profiles"] = "denied"` a part
+    of it. A region that it does not have answers as one that is not opted in.
     """
 
     daemon_threads = True
@@ -171,26 +198,33 @@ class _Bedrock(BedrockResponse):
         super().__init__()
         self.standin = standin
 
+    # The part that the call is for, once it was made.
+    part = ""
+
     def list_foundation_models(self) -> Answer:
         return self._answer("ListFoundationModels", "modelSummaries", "models")
 
     def list_inference_profiles(self) -> Answer:
-        return self._answer("ListInferenceProfiles", "inferenceProfileSummaries", "profiles")
+        part = "application_profiles" if self._get_param("type") == "APPLICATION" else "profiles"
+        return self._answer("ListInferenceProfiles", "inferenceProfileSummaries", part)
 
-    def _answer(self, operation: str, key: str, kind: str) -> Answer:
+    def _answer(self, operation: str, key: str, part: str) -> Answer:
+        self.part = part
         region = self.standin.regions.get(self.region)
         with self.standin.count:
-            self.standin.calls[self.region, operation] += 1
-        fault = region.fault if region else "unrecognized"
+            call = APPLICATION_CALLS if part == "application_profiles" else operation
+            self.standin.calls[self.region, call] += 1
+        fault = region.fault_of(part) if region else "unrecognized"
         if region is None or fault in REFUSALS:
-            return _refusal(fault or "")
+            return _refusal(fault or "", operation)
         if fault == "html":
             return b"<html><body>Sign in to the hotel's network</body></html>", {"Content-Type": "text/html"}
-        if region.body is not None:
-            return region.body, {"Content-Type": "application/json"}
-        rows = _spoiled(getattr(region, kind), kind, fault)
+        sent = region.bodies.get(part, region.body)
+        if sent is not None:
+            return sent, {"status": str(region.status), "Content-Type": "application/json"}
+        rows = _spoiled(getattr(region, part), part, fault)
         body: dict[str, Any] = {key: rows}
-        if kind == "profiles":
+        if part != "models":
             begin, size = int(self._get_param("nextToken") or 0), int(self._get_param("maxResults") or 100)
             body[key] = rows[begin : begin + size]
             if begin + size < len(rows):
@@ -198,13 +232,19 @@ class _Bedrock(BedrockResponse):
         return json.dumps(body).encode(), {"Content-Type": "application/json"}
 
 
-def _refusal(fault: str) -> Answer:
-    status, code, message = REFUSALS[fault]
+def _refusal(fault: str, operation: str) -> Answer:
+    status, code, message = refusal_of(fault, operation)
     headers = {"status": str(status), "Content-Type": "application/json", "x-amzn-ErrorType": code}
     return json.dumps({"message": message}).encode(), headers
 
 
-def _spoiled(rows: list[Row], kind: str, fault: str | None) -> list[Row]:
+def refusal_of(fault: str, operation: str) -> tuple[int, str, str]:
+    """Status, code and message, as AWS words them for the operation."""
+    status, code, message = REFUSALS[fault]
+    return status, code, message.format(operation=operation)
+
+
+def _spoiled(rows: list[Row], part: str, fault: str | None) -> list[Row]:
     if fault == "empty":
         return []
     if fault == "bare":
@@ -213,7 +253,7 @@ def _spoiled(rows: list[Row], kind: str, fault: str | None) -> list[Row]:
     if fault == "mistyped":
         junk: list[Row] = [None, 7, "row", [], {}, {"modelId": 7, "inferenceProfileId": ["x"], "models": "none"}]
         return junk + [row | {"modelName": 7, "models": 7} if place % 2 else row for place, row in enumerate(rows)]
-    if fault == "huge" and kind == "models":
+    if fault == "huge" and part == "models":
         return rows + [model_row(f"maker.huge-{number}-v1:0") for number in range(HUGE_ROWS)]
     return rows
 
@@ -235,15 +275,16 @@ class _Handler(BaseHTTPRequestHandler):
             region.most_in_flight = max(region.most_in_flight, region.in_flight)
         try:
             time.sleep(region.latency_ms / 1000)
-            self._send(region, *bedrock.call_action())
+            status, headers, body = bedrock.call_action()
+            self._send(region, bedrock.part, status, headers, body)
         finally:
             with standin.count:
                 region.in_flight -= 1
 
-    def _send(self, region: Region, status: int, headers: dict[str, str], body: bytes | str) -> None:
+    def _send(self, region: Region, part: str, status: int, headers: dict[str, str], body: bytes | str) -> None:
         body = body.encode() if isinstance(body, str) else body
-        fault = region.fault
-        while region.fault == "hang" and not self.server.closing.wait(POLL_S) and not self._is_gone():
+        fault = region.fault_of(part)
+        while region.fault_of(part) == "hang" and not self.server.closing.wait(POLL_S) and not self._is_gone():
             pass
         if fault in ("hang", "reset"):
             self.close_connection = True
@@ -261,7 +302,7 @@ class _Handler(BaseHTTPRequestHandler):
         if fault == "drip":
             for place in range(len(body)):
                 self.wfile.write(body[place : place + 1])
-                if region.fault != "drip" or self.server.closing.wait(DRIP_S):
+                if region.fault_of(part) != "drip" or self.server.closing.wait(DRIP_S):
                     self.close_connection = True
                     return
         self.wfile.write(body)
@@ -283,15 +324,19 @@ def main() -> None:
     parser.add_argument("--models", type=int, default=100, help="how many each of them lists")
     parser.add_argument("--latency-ms", type=int, default=0, help="before every answer")
     parser.add_argument("--port", type=int, default=0, help="0 for any")
-    parser.add_argument("--fault", action="append", default=[], metavar="REGION=FAULT", help=", ".join(FAULTS))
+    parser.add_argument("--fault", action="append", default=[], metavar="REGION[/PART]=FAULT", help=", ".join(FAULTS))
     chosen = parser.parse_args()
     names = ["us-east-1"] + [it for it in boto3.Session().get_available_regions("bedrock") if it != "us-east-1"]
     standin = BedrockStandin(
         names[: chosen.regions], port=chosen.port, latency_ms=chosen.latency_ms, models=chosen.models
     )
     for fault in chosen.fault:
-        region, _, kind = fault.partition("=")
-        standin[region].fault = kind
+        place, _, kind = fault.partition("=")
+        region, _, part = place.partition("/")
+        if part:
+            standin[region].faults[part] = kind
+        else:
+            standin[region].fault = kind
     with standin:
         print("\n".join(f"export {name}={value}" for name, value in standin.environ.items()), flush=True)
         try:

@@ -8,7 +8,15 @@ import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
-from tests.support.bedrock_standin import ACCOUNT, REFUSALS, BedrockStandin, profile_row
+from tests.support.bedrock_standin import (
+    ACCOUNT,
+    APPLICATION_CALLS,
+    REFUSALS,
+    BedrockStandin,
+    application_profile_row,
+    profile_row,
+    refusal_of,
+)
 
 
 @pytest.fixture
@@ -44,7 +52,7 @@ def test_a_refusal_is_the_error_that_aws_would_send(standin: BedrockStandin, fau
     with pytest.raises(ClientError) as refused:
         bedrock(standin).list_foundation_models()
 
-    status, code, message = REFUSALS[fault]
+    status, code, message = refusal_of(fault, "ListFoundationModels")
     answer = refused.value.response
     assert (answer["ResponseMetadata"]["HTTPStatusCode"], answer["Error"]["Code"]) == (status, code)
     assert answer["Error"]["Message"] == message
@@ -54,3 +62,31 @@ def test_a_refusal_is_the_error_that_aws_would_send(standin: BedrockStandin, fau
 def test_a_region_it_does_not_have_is_not_opted_in(standin: BedrockStandin) -> None:
     with pytest.raises(ClientError, match="UnrecognizedClientException"):
         bedrock(standin, "ap-east-1").list_foundation_models()
+
+
+def test_a_part_fails_by_itself_and_names_its_own_action(standin: BedrockStandin) -> None:
+    standin["us-east-1"].faults["profiles"] = "denied"
+    client = bedrock(standin)
+
+    assert client.list_foundation_models()["modelSummaries"]
+    assert client.list_inference_profiles(typeEquals="APPLICATION")["inferenceProfileSummaries"] == []
+    with pytest.raises(ClientError, match=r"perform: bedrock:ListInferenceProfiles because"):
+        client.list_inference_profiles(typeEquals="SYSTEM_DEFINED")
+
+
+def test_application_profiles_are_listed_where_that_type_is_wanted_alone(standin: BedrockStandin) -> None:
+    row = application_profile_row("billing", "arn:aws:bedrock:us-east-1::foundation-model/a")
+    standin["us-east-1"].application_profiles = [row]
+    client = bedrock(standin)
+
+    assert client.list_inference_profiles(typeEquals="APPLICATION")["inferenceProfileSummaries"] == [row]
+    assert row not in client.list_inference_profiles()["inferenceProfileSummaries"]
+    assert standin.calls == {("us-east-1", APPLICATION_CALLS): 1, ("us-east-1", "ListInferenceProfiles"): 1}
+
+
+def test_a_body_is_sent_for_its_part_alone(standin: BedrockStandin) -> None:
+    standin["us-east-1"].bodies["models"] = b'{"message": "no listing"}'
+    client = bedrock(standin)
+
+    assert "modelSummaries" not in client.list_foundation_models()
+    assert client.list_inference_profiles()["inferenceProfileSummaries"]
