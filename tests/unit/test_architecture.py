@@ -28,11 +28,14 @@ PUBLIC = {"/livez", "/readyz", "/openapi.json", "/docs/", "/docs/index.css"}
 ARGUMENTS = {"path": "index.css"}
 
 # Who talks to AWS: the children that serving processes start, and nobody else.
-MAY_IMPORT_BOTO = {"app.discovery.__main__", "app.auth.aws_child"}
+MAY_IMPORT_BOTO = {"app.discovery.bedrock", "app.discovery.tls", "app.auth.aws_child"}
+# Who imports those, inside the child alone.
+CHILDREN = {"app.discovery.__main__", "app.auth.aws_child"}
 
 # What refreshes the catalog; who serves it knows nothing of that.
 REFRESHING = {
     "app.discovery.__main__",
+    "app.discovery.bedrock",
     "app.discovery.parent",
     "app.refresh.store",
     "app.refresh.refresher",
@@ -43,6 +46,7 @@ REFRESHING = {
 # (module, function): a job's or a tool's top, where anything that goes wrong is logged with its traceback.
 MAY_CATCH_ALL = {
     ("app.auth.aws_child", "read_source"),
+    ("app.discovery.bedrock", "visit_part"),
     ("app.refresh.refresher", "_repeat"),
     ("app.auth.keys", "_repeat"),
     ("app.api.mcp.server", "_call"),
@@ -128,7 +132,8 @@ def test_boto3_is_imported_by_the_children_alone() -> None:
     }
 
     assert importers <= MAY_IMPORT_BOTO
-    assert not {name for name in FILES if name not in MAY_IMPORT_BOTO and IMPORTS[name] & MAY_IMPORT_BOTO}
+    assert not {name for name in FILES if name not in MAY_IMPORT_BOTO | CHILDREN and IMPORTS[name] & MAY_IMPORT_BOTO}
+    assert not {name for name in FILES if name not in CHILDREN and IMPORTS[name] & CHILDREN}
 
 
 def run_python(code: str, folder: Path) -> str:

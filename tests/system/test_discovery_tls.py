@@ -1,4 +1,4 @@
-"""Discovery over TLS: the CA bundle is read once, and still decides who is believed."""
+"""Discovery over TLS: the CA bundle is read once, and still decides which server is trusted."""
 
 import datetime
 import ipaddress
@@ -13,14 +13,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from botocore import httpsession
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
+from app.discovery.tls import share_tls_context
 from tests.support.servers import PROJECT, service_environ
 
-# Runs the child's own main, and tells on standard error how often a CA bundle was really read.
+# Runs the child's own main, and writes to standard error how often a CA bundle was really read.
 COUNTING_MAIN = """
 import sys, threading
 import app.discovery.__main__ as discovery
@@ -36,7 +38,7 @@ print(len(reads), file=sys.stderr)
 
 class _Bedrock(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
-        body = json.dumps({"modelSummaries": [{"modelId": "a", "modelArn": "arn"}]}).encode()
+        body = json.dumps({"modelSummaries": [{"modelId": "a"}], "inferenceProfileSummaries": []}).encode()
         self.send_response(200)
         self.send_header("content-length", str(len(body)))
         self.end_headers()
@@ -107,15 +109,32 @@ def test_three_regions_over_tls_read_the_ca_bundle_once(tmp_path: Path, bedrock_
 
     lines, reads = _discover(tmp_path, url, certificate)
 
-    assert sorted(line["listing"]["region"] for line in lines) == ["eu-west-1", "us-east-1", "us-west-2"]
+    assert {line["listing"]["region"] for line in lines} == {"eu-west-1", "us-east-1", "us-west-2"}
+    assert len(lines) == 6
     assert reads == "1"
 
 
-def test_a_server_that_the_ca_bundle_does_not_vouch_for_is_not_believed(
+def test_a_server_that_the_ca_bundle_does_not_vouch_for_is_not_trusted(
     tmp_path: Path, bedrock_over_tls: tuple[str, Path]
 ) -> None:
     url, _ = bedrock_over_tls
 
-    lines, _ = _discover(tmp_path, url, _certificate(tmp_path, "somebody-else"))
+    lines, _ = _discover(tmp_path, url, _certificate(tmp_path, "another"))
 
-    assert [line["failure"]["code"] for line in lines] == ["SSLError"] * 3
+    assert [line["failure"]["code"] for line in lines] == ["SSLError"] * 6
+
+
+@pytest.mark.parametrize(
+    ("holder", "function", "name"),
+    [
+        (httpsession.URLLib3Session, "_get_ssl_context", "create_urllib3_context"),
+        (httpsession, "create_urllib3_context", "SSLContext"),
+    ],
+)
+def test_a_botocore_that_no_longer_uses_a_patched_name_is_refused_loudly(
+    holder: Any, function: str, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(holder, function, lambda *_: ssl.create_default_context())
+
+    with pytest.raises(RuntimeError, match=f"{function} does not use {name} any longer"):
+        share_tls_context()

@@ -1,0 +1,235 @@
+"""Bedrock as a source: which regions there are, and a visit to each, part by part. The one importer of boto3 here."""
+
+import json
+import os
+import re
+import threading
+import time
+import traceback
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from functools import cache
+from types import MappingProxyType
+from typing import Any
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError
+from botocore.parsers import ResponseParserError
+
+from app.catalog.reading import Malformed
+from app.catalog.records import APPLICATION_PROFILES, MODELS, PROFILES, PartFailure, PartListing, PartResult
+from app.discovery.rows import read_rows
+from app.telemetry.redaction import redacted
+from config import ALL_REGIONS, Settings, partition_of
+
+# A region a thread, its calls one after the other on one connection: quicker and cheaper than all calls at once.
+MAX_THREADS = 40
+# A part that takes longer no longer keeps the region's next one waiting.
+PART_HEAD_START_S = 1.0
+CONNECT_TIMEOUT_S = 5
+READ_TIMEOUT_S = 15
+MAX_ATTEMPTS = 3
+PAGE_SIZE = 1000
+# The share of a refresh's time in which there must be credentials.
+CREDENTIALS_SHARE = 0.8
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Call:
+    """How a part is asked for, and the member of the answer that holds its rows."""
+
+    operation: str
+    rows: str
+    arguments: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+
+
+CALLS = {
+    MODELS: Call(operation="list_foundation_models", rows="modelSummaries"),
+    PROFILES: Call(
+        operation="list_inference_profiles",
+        rows="inferenceProfileSummaries",
+        arguments={"typeEquals": "SYSTEM_DEFINED"},
+    ),
+    APPLICATION_PROFILES: Call(
+        operation="list_inference_profiles", rows="inferenceProfileSummaries", arguments={"typeEquals": "APPLICATION"}
+    ),
+}
+
+
+class NoBedrockRegions(Exception):
+    """The SDK knows no region of a partition that has Bedrock."""
+
+
+class CredentialsTimeout(Exception):
+    """The service or program that gives the credentials does not answer."""
+
+
+class BedrockSource:
+    """The regions to visit, in order of preference, and the visits to all of them."""
+
+    def __init__(self, settings: Settings) -> None:
+        """
+        Raises:
+            BotoCoreError: the SDK's own configuration is wrong (an unknown profile, say).
+            NoBedrockRegions: there is nothing to visit.
+        """
+        self._session = boto3.Session(region_name=settings.aws_region or None)
+        self._parts = settings.parts
+        self._timeout_s = settings.refresh_timeout_s
+        self._config = Config(
+            connect_timeout=min(CONNECT_TIMEOUT_S, self._timeout_s),
+            read_timeout=min(READ_TIMEOUT_S, self._timeout_s),
+            retries={"mode": "standard", "total_max_attempts": MAX_ATTEMPTS},
+            max_pool_connections=len(settings.parts),
+            tcp_keepalive=True,
+        )
+        self._making_client = threading.Lock()
+        self.regions = settings.regions
+        if settings.regions == (ALL_REGIONS,):
+            partition = partition_of(settings.aws_region)
+            self.regions = tuple(self._session.get_available_regions("bedrock", partition_name=partition))
+            if not self.regions:
+                raise NoBedrockRegions(f"AWS_BEDROCK_REGIONS=all: the SDK knows none in the partition {partition}")
+
+    def visit_all(self, write: Callable[[PartResult], None]) -> None:
+        """Visit all regions at once; `write` is called with each result as it comes, from several threads.
+
+        Credentials are found once, before: left to themselves, the clients would look in turn, and wait each.
+        """
+        # Not waited for at the end: what it waits for may never answer.
+        credentials = ThreadPoolExecutor(1).submit(self._resolve_credentials)
+        wait([credentials], self._timeout_s * CREDENTIALS_SHARE)
+        with ThreadPoolExecutor(min(MAX_THREADS, len(self.regions))) as pool:
+            for visit in [pool.submit(self._visit, region, credentials, write) for region in self.regions]:
+                visit.result()
+
+    def client(self, region: str) -> Any:
+        """A client, made when its visit begins, so that the first regions are called while the others' are made."""
+        with self._making_client:  # A session is not safe for more than one thread.
+            client = self._session.client("bedrock", region_name=region, config=self._config)
+        client.meta.events.register("before-parse.bedrock.*", take_rows)
+        return client
+
+    def _visit(self, region: str, credentials: "Future[None]", write: Callable[[PartResult], None]) -> None:
+        @cache
+        def client() -> Any:
+            if not credentials.done():
+                raise CredentialsTimeout(f"none within {self._timeout_s * CREDENTIALS_SHARE:g} s")
+            credentials.result()
+            return self.client(region)
+
+        def visit(part: str) -> None:
+            write(visit_part(client, region, part))
+
+        threads = []
+        for part in self._parts:
+            threads.append(threading.Thread(target=visit, args=(part,), daemon=True))
+            threads[-1].start()
+            threads[-1].join(PART_HEAD_START_S)
+        for thread in threads:
+            thread.join()
+
+    def _resolve_credentials(self) -> None:
+        """
+        Raises:
+            NoCredentialsError: there are none.
+            Exception: whatever stands in the way of those that are configured.
+        """
+        if os.environ.get("AWS_BEARER_TOKEN_BEDROCK"):
+            return  # Bedrock then takes no others.
+        credentials = self._session.get_credentials()
+        if credentials is None:
+            raise NoCredentialsError
+        credentials.get_frozen_credentials()
+
+
+def visit_part(client: Callable[[], Any], region: str, part: str) -> PartResult:
+    """Ask one region for one part; what goes wrong is a value."""
+    began = time.monotonic()
+    try:
+        found = read_rows(list_rows(client(), part), part)
+    except Exception as error:  # noqa: BLE001 - the top of a visit: each way to fail is this part's failure.
+        return failure_of(error, region=region, part=part, began=began)
+    return PartListing(
+        region=region,
+        part=part,
+        listed_at=datetime.now(UTC),
+        rows=found.rows,
+        skipped_rows=found.skipped_rows,
+        unread_fields=found.unread_fields,
+        duration_ms=_ms_since(began),
+    )
+
+
+def list_rows(client: Any, part: str) -> list[Any]:
+    """The rows of a part, of all pages, as they are.
+
+    Raises:
+        Malformed: an answer holds no list of rows.
+    """
+    call = CALLS[part]
+    if client.can_paginate(call.operation):
+        paginator = client.get_paginator(call.operation)
+        answers = paginator.paginate(**call.arguments, PaginationConfig={"PageSize": PAGE_SIZE})
+    else:
+        answers = [getattr(client, call.operation)(**call.arguments)]
+    rows: list[Any] = []
+    for answer in answers:
+        listed = answer.get(call.rows)
+        if not isinstance(listed, list):
+            raise Malformed(f"{call.rows}: expected a list, got {type(listed).__name__}")
+        rows += listed
+    return rows
+
+
+def take_rows(response_dict: dict[str, Any], customized_response_dict: dict[str, Any], **_: Any) -> None:
+    """Take the rows off an answer before botocore parses it: there, one row of a wrong type loses the whole part.
+
+    Raises:
+        Malformed: the body is no JSON object. (botocore would take it for an empty listing.)
+    """
+    if response_dict["status_code"] >= 300:
+        return
+    try:
+        body = json.loads(response_dict["body"])
+    except (ValueError, RecursionError):
+        raise Malformed("the answer is not JSON") from None
+    if not isinstance(body, dict):
+        raise Malformed("the answer is not a JSON object")
+    for key in {call.rows for call in CALLS.values()} & set(body):
+        customized_response_dict[key] = body.pop(key)
+    response_dict["body"] = json.dumps(body).encode()
+
+
+def failure_of(error: Exception, *, region: str, part: str, began: float) -> PartFailure:
+    """The failure that an exception of a visit is.
+
+    `code` is AWS's where it has the form of one, else the exception's name; `detail` is redacted, for the operator.
+    """
+    code, detail, action = type(error).__name__, str(error), ""
+    if isinstance(error, ClientError):
+        detail = str(error.response["Error"].get("Message", ""))
+        code_of_aws = str(error.response["Error"].get("Code"))
+        if re.fullmatch(r"\w[\w.:-]{0,79}", code_of_aws):
+            code = code_of_aws
+        if code in ("AccessDeniedException", "AccessDenied"):
+            operation = error.operation_name
+            action = f"{'sts' if operation.startswith('AssumeRole') else 'bedrock'}:{operation}"
+    elif not isinstance(error, (BotoCoreError, ResponseParserError, Malformed, CredentialsTimeout, OSError)):
+        traceback.print_exception(error)
+    return PartFailure(
+        region=region,
+        part=part,
+        failed_at=datetime.now(UTC),
+        code=code,
+        action=action,
+        detail=redacted(detail),
+        duration_ms=_ms_since(began),
+    )
+
+
+def _ms_since(began: float) -> int:
+    return round((time.monotonic() - began) * 1000)

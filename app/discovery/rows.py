@@ -1,0 +1,130 @@
+"""AWS's rows, read into records: only an unreadable id costs a row."""
+
+import re
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, fields
+from typing import Any, TypeVar
+
+from app.catalog.reading import Malformed, Reader
+from app.catalog.records import (
+    APPLICATION_PROFILES,
+    GLOBAL,
+    MODELS,
+    FoundationModel,
+    InferenceProfile,
+    ProfileModel,
+    Row,
+)
+
+T = TypeVar("T")
+
+# (field, the object that holds it or "" for the row itself, its key there, how its value is read)
+MODEL_FIELDS = tuple(
+    (it.name, *it.metadata["aws"].rpartition(".")[::2], it.metadata["read"])
+    for it in fields(FoundationModel)
+    if it.name != "id"
+)
+# Any partition; an ARN without a region is how AWS writes that a call is processed anywhere.
+MODEL_ARN = re.compile(r"arn:[^:]+:bedrock:([^:]*):[^:]*:foundation-model/(.+)")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rows:
+    """The rows of a part, once an id; how many had no readable id; how many optional values were left out unread."""
+
+    rows: tuple[Row, ...]
+    skipped_rows: int
+    unread_fields: int
+
+
+def read_rows(values: Iterable[Any], part: str) -> Rows:
+    """Read the rows of a part as Bedrock's JSON has them.
+
+    Source: Bedrock FoundationModelSummary for the part `models`, else InferenceProfileSummary.
+    """
+    reader = _RowReader()
+    read = reader.model if part == MODELS else reader.profile
+    id_key = {MODELS: "modelId", APPLICATION_PROFILES: "inferenceProfileArn"}.get(part, "inferenceProfileId")
+    rows: dict[str, Row] = {}
+    skipped = 0
+    for value in values:
+        row = Reader(value)
+        try:
+            row_id = row.get(id_key).string()
+        except Malformed:
+            skipped += 1
+        else:
+            if row_id not in rows:
+                rows[row_id] = read(row_id, row)
+    return Rows(rows=tuple(rows.values()), skipped_rows=skipped, unread_fields=reader.unread)
+
+
+class _RowReader:
+    """Reads the optional values of rows; one that cannot be read is counted and left out."""
+
+    def __init__(self) -> None:
+        self.unread = 0
+
+    def model(self, model_id: str, row: Reader) -> FoundationModel:
+        holders = {"": row}
+        values: dict[str, Any] = {}
+        for name, holder, key, read in MODEL_FIELDS:
+            if holder not in holders:
+                holders[holder] = self._object(row.get(holder))
+            values[name] = self._optional(holders[holder].get(key), read)
+        return FoundationModel(id=model_id, **values)
+
+    def profile(self, profile_id: str, row: Reader) -> InferenceProfile:
+        return InferenceProfile(
+            id=profile_id,
+            name=self._optional(row.get("inferenceProfileName"), Reader.string),
+            type=self._optional(row.get("type"), Reader.string),
+            status=self._optional(row.get("status"), Reader.string),
+            models=self._profile_models(row.get("models")),
+        )
+
+    def _profile_models(self, value: Reader) -> tuple[ProfileModel, ...]:
+        destinations: dict[str, set[str]] = {}
+        for arn in self._items(value, lambda item: item.get("modelArn").string()):
+            if found := MODEL_ARN.fullmatch(arn):
+                region, model_id = found.groups()
+                destinations.setdefault(model_id, set()).add(region or GLOBAL)
+            else:
+                self.unread += 1
+        return tuple((model_id, tuple(sorted(regions))) for model_id, regions in destinations.items())
+
+    def _optional(self, value: Reader, read: Callable[[Reader], Any]) -> Any:
+        if read is Reader.strings:
+            return self._strings(value)
+        if value.value is None or (isinstance(value.value, str) and not value.value.strip()):
+            return None
+        try:
+            return read(value)
+        except Malformed:
+            self.unread += 1
+            return None
+
+    def _strings(self, value: Reader) -> tuple[str, ...] | None:
+        words = self._items(value, Reader.string)
+        # No word at all is a statement of AWS's; words of which none can be read are none.
+        return words if words or value.value == [] else None
+
+    def _items(self, value: Reader, read: Callable[[Reader], T]) -> tuple[T, ...]:
+        """The items of a list that can be read."""
+        good = []
+        try:
+            for item in value.each():
+                try:
+                    good.append(read(item))
+                except Malformed:
+                    self.unread += 1
+        except Malformed:
+            self.unread += 1
+        return tuple(good)
+
+    def _object(self, value: Reader) -> Reader:
+        """An object, empty where it is missing or cannot be read."""
+        if isinstance(value.value, dict):
+            return value
+        self.unread += value.value is not None
+        return Reader({})
