@@ -10,13 +10,13 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from functools import cache
+from functools import cache, cached_property
 from types import MappingProxyType
 from typing import Any
 
 import boto3
 from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError
+from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError, PartialCredentialsError
 from botocore.parsers import ResponseParserError
 
 from app.catalog.reading import Malformed
@@ -34,7 +34,7 @@ READ_TIMEOUT_S = 15
 MAX_ATTEMPTS = 3
 PAGE_SIZE = 1000
 # The share of a refresh's time in which there must be credentials.
-CREDENTIALS_SHARE = 0.8
+CREDENTIALS_SHARE = 0.6
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,6 +63,10 @@ class NoBedrockRegions(Exception):
     """The SDK knows no region of a partition that has Bedrock."""
 
 
+class CredentialsFailed(Exception):
+    """There are no credentials, for the reason that is its cause."""
+
+
 class CredentialsTimeout(Exception):
     """The service or program that gives the credentials does not answer."""
 
@@ -73,10 +77,10 @@ class BedrockSource:
     def __init__(self, settings: Settings) -> None:
         """
         Raises:
-            BotoCoreError: the SDK's own configuration is wrong (an unknown profile, say).
+            BotoCoreError: the SDK's own configuration (an unknown profile, say) hides which regions `all` stands for.
             NoBedrockRegions: there is nothing to visit.
         """
-        self._session = boto3.Session(region_name=settings.aws_region or None)
+        self._default_region = settings.aws_region
         self._parts = settings.parts
         self._timeout_s = settings.refresh_timeout_s
         self._config = Config(
@@ -93,6 +97,10 @@ class BedrockSource:
             self.regions = tuple(self._session.get_available_regions("bedrock", partition_name=partition))
             if not self.regions:
                 raise NoBedrockRegions(f"AWS_BEDROCK_REGIONS=all: the SDK knows none in the partition {partition}")
+
+    @cached_property
+    def _session(self) -> boto3.Session:
+        return boto3.Session(region_name=self._default_region or None)
 
     def visit_all(self, write: Callable[[PartResult], None]) -> None:
         """Visit all regions at once; `write` is called with each result as it comes, from several threads.
@@ -116,9 +124,10 @@ class BedrockSource:
     def _visit(self, region: str, credentials: "Future[None]", write: Callable[[PartResult], None]) -> None:
         @cache
         def client() -> Any:
-            if not credentials.done():
-                raise CredentialsTimeout(f"none within {self._timeout_s * CREDENTIALS_SHARE:g} s")
-            credentials.result()
+            limit_s = self._timeout_s * CREDENTIALS_SHARE
+            error = credentials.exception() if credentials.done() else CredentialsTimeout(f"none within {limit_s:g} s")
+            if error is not None:
+                raise CredentialsFailed from error
             return self.client(region)
 
         def visit(part: str) -> None:
@@ -141,6 +150,8 @@ class BedrockSource:
         if os.environ.get("AWS_BEARER_TOKEN_BEDROCK"):
             return  # Bedrock then takes no others.
         credentials = self._session.get_credentials()
+        if credentials is None and os.environ.get("AWS_SECRET_ACCESS_KEY"):
+            raise PartialCredentialsError(provider="env", cred_var="AWS_ACCESS_KEY_ID")
         if credentials is None:
             raise NoCredentialsError
         credentials.get_frozen_credentials()
@@ -209,6 +220,9 @@ def failure_of(error: Exception, *, region: str, part: str, began: float) -> Par
 
     `code` is AWS's where it has the form of one, else the exception's name; `detail` is redacted, for the operator.
     """
+    prefix = ""
+    if isinstance(error, CredentialsFailed) and isinstance(error.__cause__, Exception):
+        prefix, error = "credentials: ", error.__cause__
     code, detail, action = type(error).__name__, str(error), ""
     if isinstance(error, ClientError):
         detail = str(error.response["Error"].get("Message", ""))
@@ -226,7 +240,7 @@ def failure_of(error: Exception, *, region: str, part: str, began: float) -> Par
         failed_at=datetime.now(UTC),
         code=code,
         action=action,
-        detail=redacted(detail),
+        detail=redacted(prefix + " ".join(detail.split())),
         duration_ms=_ms_since(began),
     )
 

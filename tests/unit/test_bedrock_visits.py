@@ -7,7 +7,7 @@ from typing import Any
 import boto3
 import pytest
 from botocore.config import Config
-from botocore.exceptions import EndpointConnectionError
+from botocore.exceptions import ClientError, EndpointConnectionError
 from botocore.stub import Stubber
 
 from app.catalog.records import (
@@ -107,6 +107,12 @@ def test_a_missing_permission_names_the_action_that_is_missing(part: str, action
     denied = failure(refusing(part, "AccessDeniedException"), part)
 
     assert (denied.code, denied.action, denied.part) == ("AccessDeniedException", action, part)
+
+
+def test_a_role_that_may_not_be_assumed_names_the_action_that_is_missing() -> None:
+    denied = failure(raising(ClientError({"Error": {"Code": "AccessDenied", "Message": "no"}}, "AssumeRole")))
+
+    assert (denied.code, denied.action) == ("AccessDenied", "sts:AssumeRole")
 
 
 @pytest.mark.parametrize("code", ["ThrottlingException", "ExpiredTokenException", "UnrecognizedClientException"])
