@@ -122,7 +122,7 @@ class Settings:
         "CATALOG_PARTS",
         ("models", "profiles"),
         some_of(*PARTS),
-        "The kinds of listing that each region is asked for: `models`, `profiles`, and `application_profiles`, the "
+        "The kinds of listing to request from each region: `models`, `profiles`, and `application_profiles`, the "
         "account's own",
         child=True,
     )

@@ -6,12 +6,11 @@ import re
 import threading
 import time
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cache, cached_property
-from types import MappingProxyType
 from typing import Any
 
 import boto3
@@ -39,11 +38,11 @@ CREDENTIALS_SHARE = 0.6
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Call:
-    """How a part is asked for, and the member of the answer that holds its rows."""
+    """The operation that lists a part, and the member of its response that holds the rows."""
 
     operation: str
     rows: str
-    arguments: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    arguments: dict[str, str] = field(default_factory=dict)
 
 
 CALLS = {

@@ -181,7 +181,7 @@ class BedrockStandin(ThreadingHTTPServer):
 
     @property
     def listings(self) -> int:
-        """How often any region was asked for its models."""
+        """How often any region has listed its models."""
         return sum(number for (_, operation), number in self.calls.items() if operation == "ListFoundationModels")
 
     def model_ids(self) -> set[str]:
@@ -308,7 +308,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(body)
 
     def _is_gone(self) -> bool:
-        """Whether the client closed its end, so that a hang outlives nobody."""
+        """Whether the client closed its end, so that a hang ends with it."""
         try:
             return not self.connection.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT)
         except BlockingIOError:

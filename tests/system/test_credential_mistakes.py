@@ -100,7 +100,7 @@ def visits_with(folder: Path, variables: dict[str, str], profile: str = "") -> V
         "AWS_BEDROCK_REGIONS": ",".join(REGIONS),
         "AWS_CONFIG_FILE": str(config),
         "AWS_SHARED_CREDENTIALS_FILE": str(folder / "none"),
-        # Discard, where nobody listens: no mistake gets as far as AWS.
+        # The discard port, which is closed: no mistake gets as far as AWS.
         "AWS_ENDPOINT_URL_BEDROCK": "http://127.0.0.1:9",
         "CATALOG_REFRESH_TIMEOUT_SECONDS": str(TIMEOUT_S),
     } | variables

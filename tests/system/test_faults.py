@@ -35,10 +35,10 @@ CODES = {
     "expired": "ExpiredTokenException",
     "error": "InternalServerException",
     "hang": "Timeout",
-    "half": "MalformedAnswer",
+    "half": "Malformed",
     "drip": "Timeout",
     "reset": "ConnectionClosedError",
-    "html": "MalformedAnswer",
+    "html": "Malformed",
     "empty": "EmptyListing",
 }
 # Rows that are wrong take nothing away, so these regions are fresh, and the rows are counted.
