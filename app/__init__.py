@@ -50,7 +50,7 @@ def create_app(
     from app.auth.aws_parent import read_aws_sources
     from app.auth.key_refresher import KeyRefresher
     from app.catalog.current import Catalog
-    from app.catalog.view import Scope
+    from app.catalog.scope import Scope
     from app.discovery.parent import discover as discover_in_child
     from app.refresh.file_store import file_store
     from app.refresh.refresher import Refresher, utc_now
@@ -73,7 +73,7 @@ def create_app(
 
     catalog = catalog or Catalog()
     clock = clock or utc_now
-    scope = Scope(include_provisioned=settings.include_provisioned)
+    scope = Scope(include_provisioned=settings.include_provisioned, list_view=settings.list_view)
     key_refresher = KeyRefresher(
         settings, read_aws_sources, cache_dir=runtime_dir.folder(), is_required=not for_commands
     )

@@ -17,11 +17,12 @@ from rich.table import Table
 
 from app.api.anthropic.schemas import ModelInfoSchema
 from app.api.status_schemas import CatalogReportSchema
-from app.catalog.lookup import find_model
-from app.catalog.records import ACTIVE, CatalogModel, CatalogSnapshot
+from app.catalog.entries import ACTIVE, GEOGRAPHIC, ON_DEMAND, WORLDWIDE, CatalogEntry
+from app.catalog.records import PartResult
+from app.catalog.scope import VIEWS, Scope
+from app.catalog.snapshot import CatalogSnapshot
 from app.catalog.status import status_of
-from app.catalog.view import CatalogView, Scope
-from app.discovery.parent import Visit
+from app.catalog.view import CatalogView, ListFilter, UnknownValue
 from app.refresh.refresher import SettingsMismatch
 from app.refresh.result import Refresh
 from app.refresh.store import LeaseLost, LeaseTaken, StoreUnreachable
@@ -34,6 +35,11 @@ SOME_FAILED = 3
 PIPE_WIDTH = 400
 # Operators see what no dialect lists, too.
 EVERYTHING = Scope(name="operator", include_provisioned=True)
+
+# How a model is called from a region, the preferred first; a dot where it is not.
+MARKS = {ON_DEMAND: "+", GEOGRAPHIC: "p", WORLDWIDE: "g"}
+UNKNOWN_MARK = "?"
+LEGEND = "+ on demand, p profile in the geography, g global profile alone, ? by an unknown id"
 
 DIRECTIONS = {
     "northeast": "ne",
@@ -70,15 +76,15 @@ def refresh(as_json: bool, force: bool) -> None:
     """
     refresher = current_services().refresher
     progress = Console(stderr=True)
-    answered: list[str] = []
+    answered: set[str] = set()
     with progress.status("Waiting for the regions") as spinner:
 
-        def on_visit(visit: Visit) -> None:
-            answered.append(visit.region)
-            spinner.update(f"{len(answered)} regions answered, last {visit.region}")
+        def on_result(result: PartResult) -> None:
+            answered.add(result.region)
+            spinner.update(f"{len(answered)} regions answered, last {result.region} ({result.part})")
 
         try:
-            done = refresher.refresh_now(on_visit, force=force)
+            done = refresher.refresh_now(on_result, force=force)
         except SettingsMismatch as stored:
             reason = f"the stored catalog is from {stored}, which this environment does not cover"
             sys.exit(_not_published(f"{reason}; --force adds a catalog of its own"))
@@ -112,42 +118,49 @@ def status(as_json: bool) -> None:
     """
     snapshot = _stored()
     _print_status(snapshot, as_json=as_json)
-    if snapshot is None or not snapshot.state.listings:
+    if snapshot is None or not snapshot.models:
         sys.exit(1)
 
 
 @catalog.command()
 @click.argument("model_id", required=False)
-@click.option("--region", "regions", multiple=True, help="Show only models callable from this region; repeatable.")
+@click.option(
+    "--region", "regions", multiple=True, help="Show what is callable from this region or pattern; repeatable."
+)
+@click.option("--within", multiple=True, help="Show what is processed within this region or pattern alone; repeatable.")
+@click.option("--view", "shown_view", type=click.Choice(VIEWS), help="Show models, ids that can be sent, or all.")
 @click.option("--json", "as_json", is_flag=True, help="Print the models as JSON.")
-def show(model_id: str | None, regions: tuple[str, ...], as_json: bool) -> None:
-    """Show the stored catalog as models by regions, or one model by its id, profile id or ARN."""
+def show(
+    model_id: str | None, regions: tuple[str, ...], within: tuple[str, ...], shown_view: str | None, as_json: bool
+) -> None:
+    """Show the stored catalog as models by regions, or one model or profile by its id or ARN."""
     snapshot = _stored()
     if snapshot is None:
         raise click.ClickException("no catalog is stored; `flask catalog refresh` makes one")
-    unknown = set(regions) - set(snapshot.state.regions)
-    if unknown:
-        raise click.BadParameter(f"not in this catalog: {', '.join(sorted(unknown))}", param_hint="--region")
-    models: Sequence[CatalogModel] = snapshot.models
+    view = CatalogView(snapshot, EVERYTHING)
     if model_id is not None:
-        found = find_model(CatalogView(snapshot, EVERYTHING), model_id)
-        if found is None:
+        entry = view.find(model_id)
+        if entry is None:
             raise click.ClickException(f"no model, inference profile or ARN {model_id!r} is in the catalog")
-        models = [found]
-    if regions:
-        models = [model for model in models if not set(regions).isdisjoint(model.regions)]
-    if model_id is not None and not models:
-        raise click.ClickException(f"{model_id!r} is not callable from {', '.join(regions)}")
-    entries = ModelInfoSchema(many=True).dump(models)
+        described = ModelInfoSchema().dump(entry)
+        if as_json:
+            click.echo(json.dumps(described, indent=2))
+        else:
+            _print_entry(described)
+        return
+    try:
+        entries = view.entry_list(ListFilter(view=shown_view, regions=regions, within=within)).entries
+    except UnknownValue as error:
+        allowed = ", ".join(error.allowed)
+        raise click.BadParameter(f"not in this catalog, which has {allowed}", param_hint=f"--{error.field}") from None
     if as_json:
-        click.echo(json.dumps(entries if model_id is None else entries[0], indent=2))
-    elif model_id is not None:
-        _print_model(entries[0])
-    else:
-        shown = regions or snapshot.state.regions
-        out = _out()
-        out.print(_matrix(models, shown))
-        out.print(f"{len(models)} models, {len(shown)} regions; + callable there, d deprecated, r retired")
+        click.echo(json.dumps(ModelInfoSchema(many=True).dump(entries), indent=2))
+        return
+    callable_from = {region for entry in entries for region in entry.regions}
+    columns = [region for region in view.regions if not (regions or within) or region in callable_from]
+    out = _out()
+    out.print(_matrix(entries, columns))
+    out.print(f"{len(entries)} entries, {len(columns)} regions; {LEGEND}; d deprecated, r retired")
 
 
 def _out() -> Console:
@@ -173,38 +186,46 @@ def _print_status(snapshot: CatalogSnapshot | None, *, as_json: bool) -> None:
         click.echo(json.dumps(report, indent=2))
         return
     table = Table(box=None, pad_edge=False)
-    for name in ("region", "state"):
+    for name in ("region", "part", "state"):
         table.add_column(name, no_wrap=True)
-    for name in ("models", "profiles", "age s", "ms"):
+    for name in ("rows", "age s", "ms"):
         table.add_column(name, justify="right")
     table.add_column("why", overflow="fold")
     for region in report["regions"]:
-        table.add_row(
-            region["region"],
-            region["state"],
-            str(region["models"]),
-            str(region["inference_profiles"]),
-            _or_dash(region["age_seconds"]),
-            _or_dash(region["took_ms"]),
-            _why(region),
-        )
+        for part in region["parts"]:
+            table.add_row(
+                region["region"],
+                part["part"],
+                part["state"],
+                str(part["rows"]),
+                _or_dash(part["age_seconds"]),
+                _or_dash(part["duration_ms"]),
+                _why(part),
+            )
     out = _out()
     out.print(_headline(report))
+    if report["orphan_profiles"]:
+        out.print(f"{report['orphan_profiles']} profiles call no model that their region lists")
     if report["regions"]:
         out.print(table)
 
 
-def _why(region: dict[str, Any]) -> str:
-    if failure := region["failure"]:
-        return f"{failure['code']}: {failure['detail']}".removesuffix(": ")
-    counts = {"malformed rows skipped": region["skipped_rows"], "rows completed": region["completed_rows"]}
+def _why(part: dict[str, Any]) -> str:
+    if failure := part["failure"]:
+        missing = f"{failure['action']} is not permitted. " if failure["action"] else ""
+        return f"{failure['code']}: {missing}{failure['detail']}".removesuffix(": ")
+    counts = {
+        "rows without an id skipped": part["skipped_rows"],
+        "values unread": part["unread_fields"],
+        "rows filled in": part["backfilled_rows"],
+    }
     return ", ".join(f"{count} {what}" for what, count in counts.items() if count)
 
 
 def _headline(report: dict[str, Any]) -> str:
     if report["attempted_at"] is None:
         return "unavailable: no catalog is stored"
-    failed = sum(1 for region in report["regions"] if region["failure"])
+    failed = sum(1 for region in report["regions"] if any(part["failure"] for part in region["parts"]))
     return (
         f"{report['status']}: {report['models']} models from {len(report['regions'])} regions ({failed} failed), "
         f"refreshed {_or_dash(report['age_seconds'])} s ago, source {report['source']}"
@@ -215,20 +236,20 @@ def _or_dash(value: object) -> str:
     return "-" if value is None else str(value)
 
 
-def _print_model(entry: dict[str, Any]) -> None:
+def _print_entry(entry: dict[str, Any]) -> None:
     table = Table(box=None, show_header=False)
     table.add_column(no_wrap=True)
     table.add_column(overflow="fold")
-    extension = entry.pop("aws_bedrock")
-    profiles = extension.pop("inference_profiles")
-    for name, value in (entry | extension).items():
-        table.add_row(name, ", ".join(value) if isinstance(value, list) else _or_dash(value))
-    for name, callable_from in profiles.items():
-        table.add_row(f"profile {name}", ", ".join(callable_from))
+    for name, value in (entry | entry.pop("aws_bedrock")).items():
+        if isinstance(value, dict):
+            for key, of_key in value.items():
+                table.add_row(f"{name} {key}", ", ".join(of_key) if isinstance(of_key, list) else str(of_key))
+        else:
+            table.add_row(name, ", ".join(value) if isinstance(value, list) else _or_dash(value))
     _out().print(table)
 
 
-def _matrix(models: Sequence[CatalogModel], regions: Sequence[str]) -> Table:
+def _matrix(entries: Sequence[CatalogEntry], regions: Sequence[str]) -> Table:
     """One character a region, with its code written downwards in the header: 31 regions fit beside an id."""
     codes = [_code(region) for region in regions]
     height = max((len(code) for code in codes), default=0)
@@ -237,10 +258,19 @@ def _matrix(models: Sequence[CatalogModel], regions: Sequence[str]) -> Table:
     table.add_column("model", overflow="fold", vertical="bottom")
     table.add_column("", no_wrap=True)
     table.add_column(head, no_wrap=True)
-    for model in models:
-        marks = "".join("+" if name in model.regions else "." for name in regions)
-        table.add_row(model.id, "" if model.lifecycle == ACTIVE else model.lifecycle[0], marks)
+    for entry in entries:
+        marks = _marks(entry)
+        row = "".join(marks.get(region, ".") for region in regions)
+        table.add_row(entry.id, "" if entry.lifecycle == ACTIVE else entry.lifecycle[0], row)
     return table
+
+
+def _marks(entry: CatalogEntry) -> dict[str, str]:
+    marks: dict[str, str] = {}
+    for way in entry.invocations:
+        for region in way.regions:
+            marks.setdefault(region, MARKS.get(way.kind, UNKNOWN_MARK))
+    return marks
 
 
 def _code(region: str) -> str:

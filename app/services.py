@@ -9,7 +9,8 @@ from flask import Flask, current_app
 from app.auth.key_refresher import KeyRefresher
 from app.auth.key_ring import KeyRing
 from app.catalog.current import Catalog
-from app.catalog.view import CatalogView, Scope
+from app.catalog.scope import Scope
+from app.catalog.view import CatalogView
 from app.refresh.refresher import Refresher
 from app.refresh.scheduler import JobScheduler
 from config import Settings

@@ -95,18 +95,12 @@ def encode_state(state: CatalogState) -> bytes:
     )
 
 
-def decode_state(data: bytes, format: int = FORMAT) -> CatalogState:
+def decode_state(data: bytes) -> CatalogState:
     """
-    Args:
-        format: the number that stands beside the bytes; 1 is what 0.1 wrote.
-
     Raises:
-        Malformed: the bytes are none of that format.
+        Malformed: the bytes are none that `encode_state` writes.
     """
-    return _decode_format_1(Reader(parsed(data))) if format == 1 else _decode(Reader(parsed(data)))
-
-
-def _decode(value: Reader) -> CatalogState:
+    value = Reader(parsed(data))
     _check_distinct(value.get("listings"), "region", "part")
     _check_distinct(value.get("failures"), "region", "part")
     models = [_read_model(row) for row in value.get("models").each()]
@@ -139,8 +133,13 @@ def _decode(value: Reader) -> CatalogState:
     )
 
 
-def _decode_format_1(value: Reader) -> CatalogState:
-    """What 0.1 stored: one listing a region, whose profiles name models without destinations."""
+def decode_format_1(data: bytes) -> CatalogState:
+    """What version 0.1 stored: one listing a region, whose profiles name models without destinations.
+
+    Raises:
+        Malformed: the bytes are none of that format.
+    """
+    value = Reader(parsed(data))
     _check_distinct(value.get("listings"), "region")
     models = [_read_model(row) for row in value.get("models").each()]
     profiles = [

@@ -115,15 +115,21 @@ def never_listed(state: CatalogState) -> tuple[str, ...]:
 
 
 def next_attempt_at(state: CatalogState, *, interval: timedelta) -> datetime:
-    """When regions are to be asked again: all of them after the interval, those that were never listed before.
-
-    The pauses between the attempts at these grow from ten seconds up to the interval.
-    """
+    """When regions are to be asked again: all of them after the interval, those that were never listed before."""
     next_refresh = state.attempted_at + interval
+    pause = retry_pause(state, interval=interval)
+    return next_refresh if pause is None else min(next_refresh, (state.retried_at or state.attempted_at) + pause)
+
+
+def retry_pause(state: CatalogState, *, interval: timedelta) -> timedelta | None:
+    """How long to wait before what was never listed is tried again; None where all was.
+
+    The pauses between the attempts grow from ten seconds up to the interval.
+    """
     if not never_listed(state):
-        return next_refresh
-    pause = min(interval, RETRY_PAUSE * 2 ** min(MAX_DOUBLINGS, max(0, state.retries - 1)))
-    return min(next_refresh, max(state.attempted_at, state.retried_at or state.attempted_at) + pause)
+        return None
+    doublings = min(MAX_DOUBLINGS, max(0, state.retries - 1))
+    return min(interval, RETRY_PAUSE * (1 << doublings))
 
 
 def _with_history(snapshot: CatalogSnapshot, previous: CatalogSnapshot | None, at: datetime) -> CatalogSnapshot:

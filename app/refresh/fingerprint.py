@@ -3,24 +3,20 @@
 import hashlib
 import json
 
-from config import ALL_REGIONS, Settings
+from config import ALL_REGIONS, Settings, partition_of
 
-PARTS = ("models", "profiles")
-PARTITION = "aws"
 DIGITS = 12
 
 
-def fingerprint(settings: Settings, *, partition: str = PARTITION) -> str:
-    """Twelve digits of all settings that decide what a refresh stores.
-
-    Args:
-        partition: of AWS; it decides which regions `all` stands for.
-    """
+def fingerprint(settings: Settings) -> str:
+    """Twelve digits of all settings that decide what a refresh stores."""
+    # The partition decides which regions `all` stands for.
+    partition = partition_of(settings.aws_region) if settings.regions == (ALL_REGIONS,) else None
     decisive = {
         "source": settings.source,
         "regions": sorted(settings.regions),
-        "partition": partition if settings.regions == (ALL_REGIONS,) else None,
-        "parts": sorted(PARTS),
+        "partition": partition,
+        "parts": sorted(settings.parts),
         "project": None,
     }
     return hashlib.sha256(json.dumps(decisive, sort_keys=True).encode()).hexdigest()[:DIGITS]

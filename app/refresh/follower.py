@@ -9,9 +9,9 @@ import structlog
 
 from app.catalog.codec import encode_state
 from app.catalog.current import Catalog
-from app.catalog.merge import derive, for_regions, sharing
 from app.catalog.reading import Malformed
-from app.catalog.records import CatalogSnapshot, CatalogState
+from app.catalog.records import MODELS, CatalogState
+from app.catalog.snapshot import CatalogSnapshot, build_snapshot, restrict_to_regions, reuse_models
 from app.refresh.formats import DECODERS, FORMAT
 from app.refresh.schedule import RefreshSchedule
 from app.refresh.store import (
@@ -76,7 +76,7 @@ class StoreFollower:
                 self._load(token)
             latest = self._catalog.latest
             now = self._clock()
-            if latest is not None and latest.rederive_at is not None and latest.rederive_at <= now:
+            if latest is not None and latest.valid_until is not None and latest.valid_until <= now:
                 self._publish(latest.state, now)
 
     def reload_before_404(self) -> None:
@@ -131,7 +131,7 @@ class StoreFollower:
     def _take(self, state: CatalogState, version: int) -> None:
         """Publish a stored catalog, unless it is of other settings or older than what is served."""
         mine = self._settings
-        if state.source != mine.source or set(state.asked_for) != set(mine.regions):
+        if state.source != mine.source or set(state.configured_regions) != set(mine.regions):
             metrics.STORE_LOADS.labels("other_settings").inc()
             log.warning("snapshot_ignored", stored=settings_of(state), configured=named(mine.source, mine.regions))
             return
@@ -150,20 +150,21 @@ class StoreFollower:
             for state in map(decoded, self._store.others())
             if state is not None and state.source == self._settings.source
         ]
-        best = max(states, key=lambda state: (len(state.listings), state.attempted_at), default=None)
+        best = max(states, key=lambda state: (len(listed_regions(state)), state.attempted_at), default=None)
         if best is not None and best.listings:
             self._serve_loaded(best)
 
     def _of_my_regions(self, state: CatalogState) -> CatalogState:
         regions = self._settings.regions
-        return state if regions == (ALL_REGIONS,) else for_regions(state, regions)
+        return state if regions == (ALL_REGIONS,) else restrict_to_regions(state, regions)
 
     def _serve_loaded(self, state: CatalogState) -> None:
         self._publish(state, self._clock())
-        log.info("catalog_loaded", regions=len(state.listings), attempted_at=state.attempted_at.isoformat())
+        log.info("catalog_loaded", regions=len(listed_regions(state)), attempted_at=state.attempted_at.isoformat())
 
     def _publish(self, state: CatalogState, at: datetime) -> None:
-        self._catalog.publish(sharing(derive(state, at=at), self._catalog.latest))
+        snapshot = build_snapshot(state, at=at, invoke_order=self._settings.invoke_order)
+        self._catalog.publish(reuse_models(snapshot, self._catalog.latest))
 
     def publish_refreshed(self, snapshot: CatalogSnapshot, lease: Lease | None) -> bool:
         """Store and publish what a refresh brought; without a lease, publish it here alone.
@@ -181,7 +182,7 @@ class StoreFollower:
                 if saved.version < self.known.version:
                     raise LeaseLost(LEASE_REPLACED)
                 self.known = saved
-            self._catalog.publish(snapshot)
+            self._catalog.publish(reuse_models(snapshot, self._catalog.latest))
             self._schedule.note_refreshed(snapshot.state)
         return saved is not None
 
@@ -209,6 +210,11 @@ class StoreFollower:
         return KnownStore(token=token, version=version)
 
 
+def listed_regions(state: CatalogState) -> set[str]:
+    """The regions with a listing of models."""
+    return {listing.region for listing in state.listings if listing.part == MODELS}
+
+
 def decoded(stored: Stored) -> CatalogState | None:
     try:
         return DECODERS[stored.format](stored.data)
@@ -217,7 +223,7 @@ def decoded(stored: Stored) -> CatalogState | None:
 
 
 def settings_of(state: CatalogState) -> str:
-    return named(state.source, state.asked_for)
+    return named(state.source, state.configured_regions)
 
 
 def named(source: str, regions: tuple[str, ...]) -> str:

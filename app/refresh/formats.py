@@ -6,14 +6,14 @@ the old one stays here, and `READABLE_FROM` says which reader is new enough for 
 
 from collections.abc import Callable, Mapping
 
-from app.catalog.codec import decode_state
+from app.catalog.codec import FORMAT as FORMAT
+from app.catalog.codec import decode_format_1, decode_state
 from app.catalog.records import CatalogState
 
-FORMAT = 1
-READABLE_FROM = 1
+READABLE_FROM = 2
 
 # Each raises Malformed where the bytes are not of its format.
-DECODERS: Mapping[int, Callable[[bytes], CatalogState]] = {1: decode_state}
+DECODERS: Mapping[int, Callable[[bytes], CatalogState]] = {1: decode_format_1, 2: decode_state}
 
 
 def readable_as(format: int, readable_from: int) -> int | None:

@@ -2,21 +2,25 @@
 
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
 import structlog
 
 from app.catalog.current import Catalog
-from app.catalog.merge import advance
-from app.discovery.parent import Visit, Visits
+from app.catalog.next_snapshot import never_listed, next_snapshot
+from app.catalog.records import PartResult
+from app.catalog.snapshot import CatalogSnapshot
+from app.discovery.parent import Visits
+from app.refresh.arriving import ArrivingResults
 from app.refresh.follower import StoreFollower, decoded, settings_of
 from app.refresh.result import Refresh, log_refresh
 from app.refresh.schedule import RefreshSchedule
 from app.refresh.scheduler import STOP_TIMEOUT_S
 from app.refresh.store import LEASE_REPLACED, Lease, LeaseLost, LeaseTaken, SnapshotStore, StoreUnreachable
 from app.telemetry import metrics
-from config import Settings
+from config import ALL_REGIONS, Settings
 
 log = structlog.get_logger(__name__)
 
@@ -41,7 +45,7 @@ class Discover(Protocol):
         *,
         known_regions: tuple[str, ...],
         stopping: Callable[[], bool],
-        on_visit: Callable[[Visit], None],
+        on_result: Callable[[PartResult], None],
     ) -> Visits: ...
 
 
@@ -99,7 +103,7 @@ class Refresher:
         try:
             with self._store.lease() as lease, metrics.holding_lease():
                 self.reload_if_changed()
-                return self._run(lease) if self._schedule.is_due() else None
+                return self._run_due(lease) if self._schedule.is_due() else None
         except LeaseTaken:
             return None
         except LeaseLost as error:
@@ -107,10 +111,16 @@ class Refresher:
             return None
         except StoreUnreachable as error:
             log.error("lease_unavailable", error=str(error), consequence="this worker refreshes for itself")
-        return self._run(None)
+        return self._run_due(None)
+
+    def _run_due(self, lease: Lease | None) -> Refresh | None:
+        """Ask all regions if a refresh is due, else those that were never listed."""
+        latest = self._catalog.latest
+        missing = () if latest is None or self._schedule.is_refresh_due() else never_listed(latest.state)
+        return self._run(lease, only=missing if latest is not None and set(missing) < set(latest.state.regions) else ())
 
     def refresh_now(
-        self, on_visit: Callable[[Visit], None] = lambda visit: None, *, force: bool = False
+        self, on_result: Callable[[PartResult], None] = lambda result: None, *, force: bool = False
     ) -> Refresh | None:
         """Refresh whatever the catalog's age, after one that is under way; None where the process is to stop meanwhile.
 
@@ -133,7 +143,7 @@ class Refresher:
                         raise self._follower.known.problem
                     if not force and self._follower.known.problem is None:
                         self._check_settings()
-                    return self._run(lease, on_visit)
+                    return self._run(lease, on_result)
             except LeaseTaken:
                 if time.monotonic() > give_up:
                     raise
@@ -149,45 +159,104 @@ class Refresher:
             state = decoded(other)
             if state is None or other.version <= self._follower.known.version + unused_ms:
                 continue
-            if state.source != self._settings.source or set(state.asked_for) != set(self._settings.regions):
+            if state.source != self._settings.source or set(state.configured_regions) != set(self._settings.regions):
                 raise SettingsMismatch(settings_of(state))
 
-    def _run(self, lease: Lease | None, on_visit: Callable[[Visit], None] = lambda visit: None) -> Refresh | None:
+    def _run(
+        self,
+        lease: Lease | None,
+        on_result: Callable[[PartResult], None] = lambda result: None,
+        *,
+        only: tuple[str, ...] = (),
+    ) -> Refresh | None:
         """Refresh, and store it where there is a lease.
+
+        Args:
+            only: the regions of a retry; all of them where there are none.
 
         Raises:
             LeaseLost
         """
         began = time.monotonic()
         previous = self._catalog.latest
+        arriving = ArrivingResults(self._publisher(previous, lease, only=only))
+
+        def take(result: PartResult) -> None:
+            on_result(result)
+            arriving.add(result)
 
         def stopping() -> bool:
+            # Asked ten times a second, also while nothing arrives.
+            arriving.publish_if_due()
             return self._stopping() or not (lease is None or lease.held())
 
         known = () if previous is None else previous.state.regions
-        visits = self._discover(self._settings, known_regions=known, stopping=stopping, on_visit=on_visit)
+        settings = replace(self._settings, regions=only) if only else self._settings
+        visits = self._discover(settings, known_regions=known, stopping=stopping, on_result=take)
         if self._stopping():
             return None
         if lease is not None and not lease.held():
             raise LeaseLost(LEASE_REPLACED)
-        snapshot = advance(
-            previous,
-            visits.results,
-            source=self._settings.source,
-            regions=visits.regions,
-            at=self._clock(),
-            max_stale=timedelta(seconds=self._settings.max_stale_s),
-            asked_for=self._settings.regions,
-        )
+        snapshot = self._next(previous, visits.results, regions=known if only else visits.regions, is_retry=bool(only))
         stored = self._follower.publish_refreshed(snapshot, lease)
         done = Refresh(
             snapshot=snapshot,
-            visits=visits.results,
+            results=visits.results,
             fault=visits.fault,
             stored=stored,
-            took_ms=round((time.monotonic() - began) * 1000),
+            duration_ms=round((time.monotonic() - began) * 1000),
+            is_retry=bool(only),
         )
-        at = snapshot.state.attempted_at
-        metrics.count_refresh(listed=done.listed, failed=done.failed, took_ms=done.took_ms, at=at)
-        log_refresh(done)
+        metrics.count_refresh(
+            listed=done.listed,
+            failed=done.failed,
+            duration_ms=done.duration_ms,
+            at=self._clock(),
+            is_retry=done.is_retry,
+        )
+        log_refresh(done, previous)
         return done
+
+    def _publisher(
+        self, previous: CatalogSnapshot | None, lease: Lease | None, *, only: tuple[str, ...]
+    ) -> Callable[[tuple[PartResult, ...]], None] | None:
+        """Publishes what has arrived so far; None where all was listed before, so that nothing is urgent."""
+        if previous is not None and not never_listed(previous.state):
+            return None
+        known = () if previous is None else previous.state.regions
+
+        def publish(results: tuple[PartResult, ...]) -> None:
+            regions = known if only else self._regions(results, known)
+            snapshot = self._next(previous, results, regions=regions, is_retry=bool(only), is_complete=False)
+            self._follower.publish_refreshed(snapshot, lease)
+
+        return publish
+
+    def _regions(self, results: tuple[PartResult, ...], known: tuple[str, ...]) -> tuple[str, ...]:
+        """The regions of a refresh that is under way: of `all`, those that are known, and those that answered."""
+        if self._settings.regions != (ALL_REGIONS,):
+            return self._settings.regions
+        return tuple(dict.fromkeys((*known, *(result.region for result in results))))
+
+    def _next(
+        self,
+        previous: CatalogSnapshot | None,
+        results: tuple[PartResult, ...],
+        *,
+        regions: tuple[str, ...],
+        is_retry: bool,
+        is_complete: bool = True,
+    ) -> CatalogSnapshot:
+        return next_snapshot(
+            previous,
+            results,
+            source=self._settings.source,
+            regions=regions,
+            parts=self._settings.parts,
+            at=self._clock(),
+            max_stale=timedelta(seconds=self._settings.max_stale_s),
+            configured_regions=self._settings.regions,
+            is_complete=is_complete,
+            is_retry=is_retry,
+            invoke_order=self._settings.invoke_order,
+        )

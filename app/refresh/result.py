@@ -4,64 +4,102 @@ from dataclasses import dataclass
 
 import structlog
 
-from app.catalog.records import CatalogSnapshot
-from app.discovery.parent import Visit
+from app.catalog.records import MODELS, PartFailure, PartListing, PartResult
+from app.catalog.snapshot import CatalogSnapshot
 
 log = structlog.get_logger(__name__)
+
+# A part that loses more of its rows than this in one refresh is worth a look.
+SHRUNK = 0.5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Refresh:
-    """One refresh: the snapshot that it published, each region's result, whether it could be stored."""
+    """One refresh, or a retry of some regions: the snapshot that it published, what each part brought, how it ended.
+
+    `fault` says why discovery ended early, None where it did not.
+    """
 
     snapshot: CatalogSnapshot
-    visits: tuple[Visit, ...]
+    results: tuple[PartResult, ...]
     fault: str | None
     stored: bool
-    took_ms: int
+    duration_ms: int
+    is_retry: bool = False
 
     @property
-    def listed(self) -> int:
-        """How many regions have a good listing from this refresh."""
-        return len(self.visits) - self.failed
+    def regions(self) -> frozenset[str]:
+        """The regions that were asked."""
+        return frozenset(result.region for result in self.results)
 
     @property
     def failed(self) -> int:
-        return len(self.snapshot.state.failures)
+        """How many of these have a part that failed."""
+        return len({it.region for it in self.snapshot.state.failures} & self.regions)
+
+    @property
+    def listed(self) -> int:
+        """How many of these listed their models."""
+        failed = {(it.region, it.part) for it in self.snapshot.state.failures}
+        return sum(1 for region in self.regions if (region, MODELS) not in failed)
 
 
-def log_refresh(done: Refresh) -> None:
-    listed_at = {listing.region: listing.listed_at for listing in done.snapshot.state.listings}
-    for failure in done.snapshot.state.failures:
-        kept = listed_at.get(failure.region)
-        log.warning(
-            "region_failed",
-            region=failure.region,
-            code=failure.code,
-            detail=failure.detail,
-            took_ms=failure.took_ms,
-            serving=f"its listing of {kept.isoformat(timespec='seconds')}" if kept else "nothing of it",
-        )
-    failed = {failure.region for failure in done.snapshot.state.failures}
-    fresh = [listing for listing in done.snapshot.state.listings if listing.region not in failed]
-    for listing in fresh:
-        if listing.skipped_rows or listing.completed_rows:
-            log.warning(
-                "region_incomplete",
-                region=listing.region,
-                skipped_rows=listing.skipped_rows,
-                completed_rows=listing.completed_rows,
-                serving="their last values, where there are any",
-            )
-    tell = log.info if done.listed else log.error
-    tell(
+def log_refresh(done: Refresh, previous: CatalogSnapshot | None) -> None:
+    state = done.snapshot.state
+    listings = {(it.region, it.part): it for it in state.listings if it.region in done.regions}
+    failures = [it for it in state.failures if it.region in done.regions]
+    for failure in failures:
+        _log_failure(failure, listings.pop((failure.region, failure.part), None))
+    before = {} if previous is None else {(it.region, it.part): it for it in previous.state.listings}
+    for key, listing in listings.items():
+        _log_listing(listing, before.get(key))
+    fresh = listings.values()
+    report = log.info if done.listed else log.error
+    report(
         "catalog_refreshed" if done.listed else "refresh_failed",
-        took_ms=done.took_ms,
+        is_retry=done.is_retry,
+        duration_ms=done.duration_ms,
         regions_listed=done.listed,
         regions_failed=done.failed,
         models=len(done.snapshot.models),
+        orphan_profiles=done.snapshot.orphan_profiles,
         skipped_rows=sum(listing.skipped_rows for listing in fresh),
-        completed_rows=sum(listing.completed_rows for listing in fresh),
+        unread_fields=sum(listing.unread_fields for listing in fresh),
+        backfilled_rows=sum(listing.backfilled_rows for listing in fresh),
         stored=done.stored,
         fault=done.fault,
     )
+
+
+def _log_failure(failure: PartFailure, kept: PartListing | None) -> None:
+    log.warning(
+        "region_failed",
+        region=failure.region,
+        part=failure.part,
+        code=failure.code,
+        missing_permission=failure.action or None,
+        detail=failure.detail,
+        duration_ms=failure.duration_ms,
+        serving=f"its listing of {kept.listed_at.isoformat(timespec='seconds')}" if kept else "nothing of it",
+    )
+
+
+def _log_listing(listing: PartListing, before: PartListing | None) -> None:
+    if listing.skipped_rows or listing.unread_fields or listing.backfilled_rows:
+        log.warning(
+            "region_incomplete",
+            region=listing.region,
+            part=listing.part,
+            skipped_rows=listing.skipped_rows,
+            unread_fields=listing.unread_fields,
+            backfilled_rows=listing.backfilled_rows,
+            serving="their last values, where there are any",
+        )
+    if before is not None and len(listing.rows) < SHRUNK * len(before.rows):
+        log.warning(
+            "region_shrunk",
+            region=listing.region,
+            part=listing.part,
+            rows_before=len(before.rows),
+            rows=len(listing.rows),
+        )

@@ -4,32 +4,39 @@ import time
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
+from app.catalog.next_snapshot import retry_pause
 from app.catalog.records import CatalogState
 from config import Settings
 
-# While there is no model to serve, the next try comes sooner than the interval.
-RETRY_S = 10
 # A snapshot from further in the future than this was taken before the clock was set back.
 CLOCK_TOLERANCE = timedelta(minutes=1)
 
 
 class RefreshSchedule:
-    """Makes a refresh due an interval after the last one, on the monotonic clock.
+    """Makes a refresh due an interval after the last one, and a retry of what was never listed sooner.
 
-    The wall clock only tells how old the first catalog is that a process loads. Any later one was stored a moment ago,
-    and never makes a refresh due sooner: so neither a clock that steps nor another process makes many due.
+    Both on the monotonic clock: the wall clock only tells how old the first catalog is that a process loads. Any later
+    one was stored a moment ago, and never makes a refresh due sooner: so neither a clock that steps nor another process
+    makes many due.
     """
 
     def __init__(
         self, settings: Settings, *, clock: Callable[[], datetime], monotonic: Callable[[], float] = time.monotonic
     ) -> None:
-        self._settings = settings
+        self._interval = timedelta(seconds=settings.refresh_s)
         self._clock = clock
         self._monotonic = monotonic
         # None while no refresh is known of.
         self._due_at: float | None = None
+        self._retry_at: float | None = None
+        self._attempted_at: datetime | None = None
 
     def is_due(self) -> bool:
+        """Whether a refresh or a retry is."""
+        return self.is_refresh_due() or (self._retry_at is not None and self._monotonic() >= self._retry_at)
+
+    def is_refresh_due(self) -> bool:
+        """Whether all regions are to be asked."""
         return self._due_at is None or self._monotonic() >= self._due_at
 
     def note_loaded(self, state: CatalogState) -> None:
@@ -38,16 +45,22 @@ class RefreshSchedule:
             self.note_refreshed(state)
             return
         now = self._monotonic()
+        self._attempted_at = state.attempted_at
         age = self._clock() - state.attempted_at
         self._due_at = now
         if age >= -CLOCK_TOLERANCE:
-            self._due_at += self._pause_s(state) - max(0.0, age.total_seconds())
+            self._due_at += self._interval.total_seconds() - max(0.0, age.total_seconds())
+        self._note_retry(state, now)
 
     def note_refreshed(self, state: CatalogState) -> None:
-        """A refresh has just ended, here or in another process."""
+        """A refresh or a retry has just ended, here or in another process."""
         now = self._monotonic()
-        self._due_at = max(self._due_at or now, now + self._pause_s(state))
+        # After a retry all else is as old as before.
+        if state.attempted_at != self._attempted_at:
+            self._attempted_at = state.attempted_at
+            self._due_at = max(self._due_at or now, now + self._interval.total_seconds())
+        self._note_retry(state, now)
 
-    def _pause_s(self, state: CatalogState) -> float:
-        has_models = any(listing.models for listing in state.listings)
-        return self._settings.refresh_s if has_models else min(RETRY_S, self._settings.refresh_s)
+    def _note_retry(self, state: CatalogState, now: float) -> None:
+        pause = retry_pause(state, interval=self._interval)
+        self._retry_at = None if pause is None else now + pause.total_seconds()

@@ -15,7 +15,7 @@ from prometheus_client.mmap_dict import MmapedDict
 from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
 from prometheus_client.registry import Collector
 
-from app.catalog.status import UNAVAILABLE, CatalogStatus
+from app.catalog.status import FRESH, UNAVAILABLE, CatalogStatus
 from app.server import runtime_dir as runtime_folder
 
 NAMESPACE = "model_catalog"
@@ -45,7 +45,7 @@ REQUEST_SECONDS = Histogram(
 )
 REFRESHES = Counter(
     "refreshes",
-    "Refreshes by outcome: complete (every region answered), partial, failed (none did).",
+    "Refreshes by outcome: complete (every part of every region listed), partial, failed (no region), or retry.",
     ["outcome"],
     namespace=NAMESPACE,
     registry=REGISTRY,
@@ -114,7 +114,7 @@ KEY_SOURCE_FAILURES = Counter(
 )
 
 # Prometheus sees no increase in a series that begins with its first event.
-for _outcome in ("complete", "partial", "failed"):
+for _outcome in ("complete", "partial", "failed", "retry"):
     REFRESHES.labels(_outcome)
 for _outcome in ("loaded", "unreadable", "malformed", "other_settings", "other_format"):
     STORE_LOADS.labels(_outcome)
@@ -136,14 +136,16 @@ def count_request(route: str, method: str, status: int, took_s: float) -> None:
     histogram.observe(took_s)
 
 
-def count_refresh(*, listed: int, failed: int, took_ms: int, at: datetime) -> None:
+def count_refresh(*, listed: int, failed: int, duration_ms: int, at: datetime, is_retry: bool = False) -> None:
     """
     Args:
-        listed: how many regions answered.
-        failed: how many did not.
+        listed: how many regions listed their models.
+        failed: how many have a part that failed.
+        is_retry: only regions with parts that were never listed were asked.
     """
-    REFRESHES.labels("failed" if not listed else "partial" if failed else "complete").inc()
-    REFRESH_SECONDS.observe(took_ms / 1000)
+    outcome = "retry" if is_retry else "failed" if not listed else "partial" if failed else "complete"
+    REFRESHES.labels(outcome).inc()
+    REFRESH_SECONDS.observe(duration_ms / 1000)
     LAST_REFRESH.set(at.timestamp())
 
 
@@ -209,28 +211,33 @@ def catalog_metrics(status: CatalogStatus, refresh_s: int) -> Iterator[Metric]:
     if status.attempted_at is not None:
         attempted = status.attempted_at.timestamp()
         yield _gauge("attempt_timestamp_seconds", "When any worker last tried to refresh.", attempted)
-    listed = _by_region("region_up", "1 if the last refresh listed the region.")
-    age = _by_region("region_listing_age_seconds", "Age of the listing that is served for the region.")
-    models = _by_region("region_models", "Models in the region's listing.")
-    skipped = _by_region("region_skipped_rows", "Malformed rows that the region's listing was taken without.")
-    visit = _by_region("region_visit_seconds", "How long the last visit to the region took.")
-    failure = _by_region("region_failure", "1 for the code with which the region's last visit failed.", "code")
+    yield _gauge("orphan_profiles", "Profiles whose models their region does not list.", status.orphan_profiles)
+    listed = _by_part("region_up", "1 if the last refresh listed the part of the region.")
+    age = _by_part("region_listing_age_seconds", "Age of the listing that is served.")
+    rows = _by_part("region_rows", "Rows of the listing.")
+    skipped = _by_part("region_skipped_rows", "Rows without a readable id, which the listing was taken without.")
+    unread = _by_part("region_unread_fields", "Values that could not be read and count as left out.")
+    visit = _by_part("region_visit_seconds", "How long the last visit took.")
+    failure = _by_part("region_failure", "1 for the code with which the last visit failed.", "code")
     for region in status.regions:
-        listed.add_metric([region.region], 0 if region.failure else 1)
-        models.add_metric([region.region], region.models)
-        skipped.add_metric([region.region], region.skipped_rows)
-        if region.age_s is not None:
-            age.add_metric([region.region], region.age_s)
-        if region.took_ms is not None:
-            visit.add_metric([region.region], region.took_ms / 1000)
-        if region.failure is not None:
-            failure.add_metric([region.region, region.failure.code], 1)
-    yield from (listed, age, models, skipped, visit, failure)
+        for part in region.parts:
+            labels = [region.region, part.part]
+            listed.add_metric(labels, 1 if part.state == FRESH else 0)
+            rows.add_metric(labels, part.rows)
+            skipped.add_metric(labels, part.skipped_rows)
+            unread.add_metric(labels, part.unread_fields)
+            if part.age_s is not None:
+                age.add_metric(labels, part.age_s)
+            if part.duration_ms is not None:
+                visit.add_metric(labels, part.duration_ms / 1000)
+            if part.failure is not None:
+                failure.add_metric([*labels, part.failure.code], 1)
+    yield from (listed, age, rows, skipped, unread, visit, failure)
 
 
 def _gauge(name: str, meaning: str, value: float) -> GaugeMetricFamily:
     return GaugeMetricFamily(f"{NAMESPACE}_{name}", meaning, value=value)
 
 
-def _by_region(name: str, meaning: str, *more: str) -> GaugeMetricFamily:
-    return GaugeMetricFamily(f"{NAMESPACE}_{name}", meaning, labels=["region", *more])
+def _by_part(name: str, meaning: str, *more: str) -> GaugeMetricFamily:
+    return GaugeMetricFamily(f"{NAMESPACE}_{name}", meaning, labels=["region", "part", *more])

@@ -11,6 +11,7 @@ from flask import Flask
 from marshmallow import Schema
 
 from app import __version__
+from app.api.fields import SOMETIMES
 from app.api.openapi.error_schemas import AnthropicErrorSchema, JsonRpcErrorSchema, OpenAIErrorSchema
 from app.api.openapi.operations import (
     EXAMPLE_REQUEST_ID,
@@ -127,7 +128,7 @@ def _headers(names: Any) -> dict[str, Any]:
 
 def _as_response(schema: dict[str, Any]) -> None:
     """Every key is always there; a later version may have more of them."""
-    schema["required"] = list(schema["properties"])
+    schema["required"] = [name for name, it in schema["properties"].items() if not it.pop(SOMETIMES, False)]
     schema.pop("additionalProperties", None)
     for described in schema["properties"].values():
         # The value of a constant is no default.
