@@ -16,7 +16,7 @@ from werkzeug.test import TestResponse
 
 from app import create_app
 from app.catalog.current import Catalog
-from app.catalog.records import CatalogSnapshot
+from app.catalog.snapshot import CatalogSnapshot
 from config import Settings
 from tests.support.builders import KEY, listing, model, snapshot
 

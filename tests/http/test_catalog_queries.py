@@ -4,12 +4,12 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from app.api.shared_schemas import NoArgumentsSchema
 from flask import Flask, Response, g, jsonify, request
 from marshmallow import Schema, fields
 
 from app.api.catalog_query import CatalogQuery
 from app.api.query_view import QueryView
-from app.api.shared_schemas import NoArgumentsSchema
 from app.catalog.view import CatalogView
 from app.services import current_services
 from app.web.request_context import context_of

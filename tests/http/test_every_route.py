@@ -10,7 +10,7 @@ import pytest
 from flask import Flask
 from werkzeug.test import TestResponse
 
-from app.catalog.records import CatalogSnapshot, CatalogState
+from app.catalog.snapshot import CatalogSnapshot, CatalogState
 from config import RESERVED_SEGMENTS
 from tests.conftest import MakeApp, client_of
 from tests.support.builders import KEY, NOW, listing, model, snapshot

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from app.catalog.records import CatalogSnapshot, RegionFailure
+from app.catalog.snapshot import CatalogSnapshot, RegionFailure
 from app.server import runtime_dir as runtime_folder
 from tests.conftest import MakeApp, client_of
 from tests.support.builders import KEY, NOW, listing, model, snapshot

@@ -11,7 +11,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
-from app.catalog.records import CatalogSnapshot, CatalogState
+from app.catalog.snapshot import CatalogSnapshot, CatalogState
 from tests.conftest import MakeApp, client_of
 from tests.support.builders import KEY, NOW, day, listing, model, numbered, profile, snapshot
 

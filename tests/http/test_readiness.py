@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from app.catalog.merge import advance
-from app.catalog.records import CatalogSnapshot, RegionFailure
+from app.catalog.snapshot import CatalogSnapshot, RegionFailure
 from app.catalog.status import status_of
 from tests.conftest import MakeApp, client_of
 from tests.support.builders import NOW, listing, model, profile, snapshot

@@ -22,7 +22,7 @@ from app.auth.authentication import ANONYMOUS
 from app.auth.key_format import parse_key
 from app.catalog.current import Catalog
 from app.catalog.merge import advance
-from app.catalog.records import CatalogSnapshot
+from app.catalog.snapshot import CatalogSnapshot
 from app.services import services_of
 from app.telemetry.access_log import AccessLog
 from app.web.conditions import seconds_of

@@ -3,11 +3,11 @@
 from typing import Any
 
 import pytest
+from app.catalog.selection import UnknownValue
 
 from app.catalog.paging import UnknownCursor
 from app.catalog.records import INFERENCE_PROFILE, CatalogSnapshot
 from app.catalog.search import ModelFilter, search
-from app.catalog.selection import UnknownValue
 from tests.support.builders import day, listing, model, numbered, profile, snapshot, view
 
 WORLD = snapshot(

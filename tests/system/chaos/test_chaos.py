@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 from app.catalog.merge import advance
-from app.catalog.records import CatalogSnapshot, FoundationModel
+from app.catalog.snapshot import CatalogSnapshot, FoundationModel
 from app.refresh.file_store import FileStore
 from app.refresh.store import Stored
 from app.services import services_of
