@@ -6,7 +6,7 @@ import { invocationFilter, marksOf, patternTest } from "./filters.js";
 import { formatDay, formatPrice, formatTokens } from "./format.js";
 import { t, word } from "./texts.js";
 
-const OVERSCAN = 8;
+const OVERSCAN = 4;
 const MAX_PRINTED = 72;
 
 const dollars = (text) => (typeof text === "string" ? formatPrice(text) : "");
@@ -15,16 +15,16 @@ const FACTS = [
   { name: "maker", rank: 6, width: 7, sort: null, text: (row) => row.provider ?? "" },
   { name: "created", rank: 1, width: 7, sort: "created", text: (row) => (row.created === null ? "" : formatDay(row.created)) },
   { name: "context", rank: 2, width: 4.5, sort: "context", text: (row) => (row.context === null ? "" : formatTokens(row.context)) },
-  { name: "output", rank: 5, width: 4.5, sort: "output", text: (row) => (row.output === null ? "" : formatTokens(row.output)) },
-  { name: "price_input", rank: 3, width: 4.25, sort: "price_input", text: (row) => dollars(row.entry.card?.prices?.input) },
-  { name: "price_output", rank: 4, width: 4.25, sort: "price_output", text: (row) => dollars(row.entry.card?.prices?.output) },
+  { name: "output", rank: 3, width: 4.5, sort: "output", text: (row) => (row.output === null ? "" : formatTokens(row.output)) },
+  { name: "price_input", rank: 4, width: 4.25, sort: "price_input", text: (row) => dollars(row.entry.card?.prices?.input) },
+  { name: "price_output", rank: 5, width: 4.25, sort: "price_output", text: (row) => dollars(row.entry.card?.prices?.output) },
 ];
 const MODEL_WIDTH = { wide: 19, narrow: 9.5 };
 const FOLDED_WIDTH = 4.25;
 const MAX_MODEL_WIDTH = 32;
 const SCROLLBAR_WIDTH = 1;
 // A group's name needs room even where the group has few regions.
-const REGION_WIDTHS = [4.75, 2.5, 1.75];
+const REGION_WIDTHS = [5, 3, 2];
 const REGION_WIDTH = 1.5625;
 const MAX_REGION_WIDTH = 2.5;
 const NARROW_REM = 45;
@@ -70,18 +70,25 @@ export class ModelTable {
     this.table.addEventListener("pointerleave", () => this._highlight(-1));
   }
 
-  /** Show rows of a catalog. The place in the list stays unless the list is another one (`toTop`). */
-  show(catalog, rows, state, { toTop }) {
+  /** Show rows of a catalog; `version` changes with its content. The place in the list stays but for another list (`toTop`). */
+  show(catalog, rows, state, { toTop, version }) {
     this.catalog = catalog;
     this.rows = rows;
     this.state = state;
     this.filter = invocationFilter(catalog, state);
     if (!rows.some((row) => row.id === this.activeId)) this.activeId = rows[0]?.id ?? null;
     const focused = document.activeElement?.closest?.("[data-focus]")?.dataset.focus;
+    if (version !== this.version) this.known = FACTS.filter((fact) => catalog.rows.some((row) => fact.text(row)));
+    this.version = version;
     this._columns();
     this._drawHead();
-    for (const row of this.live.values()) row.remove();
-    this.live.clear();
+    // A row is made anew only where its cells or its model may differ.
+    const look = JSON.stringify([version, this.cells.map((cell) => cell.region ?? cell.group.name), this.facts.map((fact) => fact.name), state.region, state.within]);
+    if (look !== this.look) {
+      for (const row of this.live.values()) row.remove();
+      this.live.clear();
+    }
+    this.look = look;
     if (toTop) this.scroller.scrollTop = 0;
     this.draw();
     if (focused !== undefined) {
@@ -117,7 +124,7 @@ export class ModelTable {
   _fit(least, room, isNarrow) {
     let left = room - least - this.cells.reduce((sum, cell) => sum + cell.width, 0);
     const chosen = new Set();
-    for (const fact of [...FACTS].sort((a, b) => a.rank - b.rank)) {
+    for (const fact of [...this.known].sort((a, b) => a.rank - b.rank)) {
       // The date stays wherever a table scrolls sideways anyhow, but on a telephone.
       if (fact.width > left && (isNarrow || fact.rank > 1)) break;
       chosen.add(fact);
@@ -172,7 +179,7 @@ export class ModelTable {
       this.cells.map((cell) => h("td", { class: `cell${cell.group ? " folded first" : cell.isFirst ? " first" : ""}` })));
   }
 
-  _row(row, index) {
+  _row(row) {
     const tr = this.template.cloneNode(true);
     const cells = tr.children;
     const [line, id] = cells[0].firstChild.children;
@@ -181,7 +188,6 @@ export class ModelTable {
     link.href = this.hrefOf(row.id);
     link.dataset.focus = `row ${row.id}`;
     link.dataset.id = row.id;
-    link.tabIndex = row.id === this.activeId ? 0 : -1;
     id.textContent = row.id;
     if (row.lifecycle !== "active") {
       const label = row.lifecycle === "deprecated" && row.retires !== null ? t("table.ends", { date: formatDay(row.retires) }) : word("lifecycles", row.lifecycle);
@@ -192,8 +198,8 @@ export class ModelTable {
     });
     const best = marksOf(this.catalog, row, this.filter);
     this.cells.forEach((cell, i) => this._fillCell(cells[1 + this.facts.length + i], cell, best));
-    tr.setAttribute("aria-rowindex", index + 3);
     tr.row = row;
+    tr.link = link;
     return tr;
   }
 
@@ -235,9 +241,11 @@ export class ModelTable {
       const row = this.rows[i];
       let tr = this.live.get(row.id);
       if (!tr) {
-        tr = this._row(row, i);
+        tr = this._row(row);
         this.live.set(row.id, tr);
       }
+      tr.setAttribute("aria-rowindex", i + 3);
+      tr.link.tabIndex = row.id === this.activeId ? 0 : -1;
       if (tr === at) at = at.nextSibling;
       else this.body.insertBefore(tr, at);
     }
@@ -246,7 +254,7 @@ export class ModelTable {
   }
 
   _measure() {
-    const probe = this.live.values().next().value ?? (this.rows.length ? this._row(this.rows[0], 0) : null);
+    const probe = this.live.values().next().value ?? (this.rows.length ? this._row(this.rows[0]) : null);
     if (!probe) return 1;
     if (!probe.parentNode) this.body.prepend(probe);
     const { height } = probe.getBoundingClientRect();
