@@ -47,11 +47,13 @@ def create_app(
     from app.api.openapi import views as openapi
     from app.api.queries import queries_of
     from app.api.search import views as search
+    from app.auth.authentication import public
     from app.auth.aws_parent import read_aws_sources
     from app.auth.key_refresher import KeyRefresher
     from app.catalog.current import Catalog
     from app.catalog.scope import Scope
     from app.discovery.parent import discover as discover_in_child
+    from app.pages import views as pages
     from app.refresh.file_store import file_store
     from app.refresh.refresher import Refresher, utc_now
     from app.refresh.scheduler import JobScheduler
@@ -131,7 +133,19 @@ def create_app(
         )
     if settings.mcp_enabled:
         app.register_blueprint(mcp.make_blueprint(queries, services))
+    if settings.page_enabled:
+        app.register_blueprint(pages.make_blueprint(mark_public=public, routes=_routes_for_programs(settings)))
     return app
+
+
+def _routes_for_programs(settings: "Settings") -> "dict[str, str]":
+    """What a program that opens the service's address gets: the paths that it may look for."""
+    routes = {"openai_models": f"{settings.openai_prefix}/v1/models", "search_models": "/search_models"}
+    if settings.serves_anthropic:
+        routes["anthropic_models"] = f"{settings.anthropic_prefix}/v1/models"
+    if settings.mcp_enabled:
+        routes["mcp"] = "/mcp"
+    return routes | {"openapi": "/openapi.json", "docs": "/docs", "page": "/catalog", "readiness": "/readyz"}
 
 
 def _announce_demo() -> None:

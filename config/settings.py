@@ -168,6 +168,7 @@ class Settings:
         "LOG_LEVEL", "info", one_of("debug", "info", "warning", "error"), "The least that is logged"
     )
     access_log: bool = _setting("ACCESS_LOG", True, boolean, "Log a line for every request, at the level info")
+    page_enabled: bool = _setting("CATALOG_PAGE_ENABLED", True, boolean, "Serve the page for people at `/`")
     mcp_enabled: bool = _setting("MCP_ENABLED", True, boolean, "Serve the catalog's tools for agents at `/mcp`")
 
     def __post_init__(self) -> None:

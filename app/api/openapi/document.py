@@ -31,7 +31,7 @@ from app.web.error_envelopes import Envelope, anthropic_envelope, envelope_of, j
 OPENAPI = "3.1.0"
 DESCRIPTION = (
     "The models of AWS Bedrock, merged over regions, as Anthropic's and OpenAI's Models APIs. HEAD is answered "
-    "wherever GET is. Parameters that are not named here are ignored."
+    "wherever GET is. Parameters that are not named here are ignored. The catalog to look at: [/catalog](/catalog)."
 )
 ERROR_SCHEMAS: dict[Envelope, type[Schema]] = {
     anthropic_envelope: AnthropicErrorSchema,

@@ -252,6 +252,8 @@ def _status(snapshot: CatalogSnapshot | None) -> object:
     return CatalogStatusSchema().dump(status_of(snapshot, at=AT, refresh_s=900))
 
 
+PAGE = ResponseDescription(content_type="text/html", type="string", example="<!doctype html>", headers=("etag",))
+
 # Every route's description, by its endpoint.
 OPERATIONS: Mapping[str, Operation] = {
     "anthropic.list_models": Operation(
@@ -341,6 +343,28 @@ OPERATIONS: Mapping[str, Operation] = {
         parameters=CONDITION_HEADERS,
         responses={
             200: ResponseDescription(example={"openapi": "3.1.0"}, headers=("etag",)),
+            304: ResponseDescription(content_type="", description="The client has it already.", headers=("etag",)),
+        },
+        errors=(RequestTooLarge(),),
+        is_public=True,
+    ),
+    "pages.show_root": Operation(
+        tag="Page",
+        summary="Show the page for people, or to programs the names of the routes",
+        parameters=CONDITION_HEADERS,
+        responses={
+            200: ResponseDescription(example={"routes": {"search_models": "/search_models"}}),
+            304: ResponseDescription(content_type="", description="The client has it already."),
+        },
+        errors=(RequestTooLarge(),),
+        is_public=True,
+    ),
+    "pages.show_catalog": Operation(
+        tag="Page",
+        summary="Show the page for people",
+        parameters=CONDITION_HEADERS,
+        responses={
+            200: PAGE,
             304: ResponseDescription(content_type="", description="The client has it already.", headers=("etag",)),
         },
         errors=(RequestTooLarge(),),
