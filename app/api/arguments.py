@@ -83,7 +83,7 @@ class ListArguments(ArgumentsSchema):
     )
 
     @post_load
-    def gather_list(self, data: dict[str, Any], **_: Any) -> dict[str, Any]:
+    def gather(self, data: dict[str, Any], **_: Any) -> dict[str, Any]:
         listed = ListFilter(
             view=data.pop("view", None),
             regions=tuple(data.pop("region", ())),

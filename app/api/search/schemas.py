@@ -58,7 +58,8 @@ class SearchArguments(ListArguments):
     )
 
     @post_load
-    def gather_filter(self, data: dict[str, Any], **_: Any) -> dict[str, Any]:
+    def gather(self, data: dict[str, Any], **_: Any) -> dict[str, Any]:
+        data = super().gather(data)
         others: dict[str, Any] = {name: data.pop(name) for name in ("limit", "after_id", "listed") if name in data}
         return others | {"wanted": ModelFilter(**data)}
 
