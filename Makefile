@@ -4,7 +4,7 @@
 # make chaos     breaks things at random for some minutes (CHAOS_SEED= repeats a run)
 # make soak      holds a thousand clients for five minutes (MINUTES= changes it); it needs nginx
 # make mcp-conformance                  runs the official MCP conformance suite and inspector; it needs npm
-# make bench, bench-start, bench-growth measure what it costs (docs/performance.md)
+# make bench, bench-start, bench-growth, bench-page measure what it costs (docs/performance.md)
 # make docs      writes the table of settings in docs/configuration.md
 # make requirements                     pins requirements*.txt anew
 # VENV= names another virtual environment than .venv.
@@ -52,7 +52,13 @@ run: port-is-free $(VENV)/ready-demo
 	BIND="127.0.0.1:$(PORT)" CATALOG_DIR="$(CATALOG_DIR)" \
 	exec $(BIN)/gunicorn -c gunicorn.conf.py wsgi:app
 
-test: setup
+PAGE_MODULES := tests/page/node_modules
+
+$(PAGE_MODULES)/ready: tests/page/package-lock.json
+	npm ci --prefix tests/page --ignore-scripts --no-audit --no-fund --loglevel=error
+	touch $@
+
+test: setup $(PAGE_MODULES)/ready
 	$(BIN)/python -m pytest
 
 test-fast: setup
@@ -88,6 +94,6 @@ requirements: setup
 	for name in requirements requirements-demo requirements-dev; do \
 	$(BIN)/pip-compile --quiet --strip-extras --no-header --no-emit-index-url --no-emit-find-links $$name.in || exit; done
 
-.PHONY: bench bench-start bench-growth
-bench bench-start bench-growth: setup
+.PHONY: bench bench-start bench-growth bench-page
+bench bench-start bench-growth bench-page: setup
 	$(BIN)/python -m benchmarks.$(subst -,_,$@)
