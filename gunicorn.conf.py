@@ -38,8 +38,9 @@ preload_app = True
 keepalive = 75
 graceful_timeout = 20
 timeout = 60
-# Ids and ARNs are short; a request line over this is nobody's.
+# No less than nginx lets through (large_client_header_buffers; it may add a space to a header).
 limit_request_line = 8190
+limit_request_field_size = 8200
 control_socket_disable = True
 # A unix socket is its owner's and group's alone (`--group www-data` for nginx): who asks there is believed.
 umask = 0o117
