@@ -7,6 +7,7 @@ import sys
 from gunicorn.arbiter import Arbiter
 
 from app.server import runtime_dir as runtime_folder
+from app.server.connections import max_connections, raise_open_files_limit
 from app.server.cpu_affinity import free_core, may_pin
 from app.server.worker import Worker
 from app.telemetry import logs
@@ -34,12 +35,14 @@ threads = settings.threads
 worker_class = "app.server.worker.Worker"
 logger_class = "app.server.worker.Logger"
 preload_app = True
+worker_connections = max_connections(raise_open_files_limit())
 # nginx keeps its connections open for a minute; the side that waits for requests must not be the first to close.
 keepalive = 75
 graceful_timeout = 20
 timeout = 60
-# Ids and ARNs are short; a request line over this is nobody's.
+# No less than nginx lets through (large_client_header_buffers; it may add a space to a header).
 limit_request_line = 8190
+limit_request_field_size = 8200
 control_socket_disable = True
 # A unix socket is its owner's and group's alone (`--group www-data` for nginx): who asks there is believed.
 umask = 0o117

@@ -15,8 +15,8 @@ from gunicorn.http.errors import (
     LimitRequestLine,
     ParseException,
 )
-from gunicorn.workers.gthread import ThreadWorker
 
+from app.server.connections import ConnectionsWorker
 from app.server.cpu_affinity import Pin
 from app.telemetry import logs
 from app.telemetry.request_ids import REQUEST_ID_HEADER, new_request_id
@@ -32,7 +32,7 @@ STATUSES = {
 TYPES = {414: "request_too_large", 431: "request_too_large"}
 
 
-class Worker(ThreadWorker):  # type: ignore[misc]
+class Worker(ConnectionsWorker):
     """A request that cannot be parsed has no path, so its error is in the Anthropic dialect.
 
     `core` is set before the fork: the core that its serving threads keep to, None for any.
