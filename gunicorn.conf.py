@@ -6,7 +6,7 @@ import sys
 
 from gunicorn.arbiter import Arbiter
 
-from app.server import runtime_dir as runtime_folder
+from app.server import runtime_dir
 from app.server.connections import max_connections, raise_open_files_limit
 from app.server.cpu_affinity import free_core, may_pin
 from app.server.worker import Worker
@@ -53,16 +53,17 @@ secure_scheme_headers: dict[str, str] = {}
 forwarder_headers = ""
 
 
-# prometheus_client looks for the folder when it is imported, so nothing above may import it.
+# prometheus_client looks for the directory when it is imported, so nothing above may import it.
 logs.configure(application_settings.log_format, loglevel)
-runtime_folder.make_folder()
+runtime_dir.create()
 
 
 def child_exit(server: Arbiter, worker: Worker) -> None:
-    """Forget what the worker alone could tell; what it counted stays."""
+    """Drop the worker's gauges; what it counted stays."""
     from app.telemetry import metrics
 
     metrics.forget(worker.pid)
+    runtime_dir.truncate_unused(worker.pid)
 
 
 def pre_fork(server: Arbiter, worker: Worker) -> None:
@@ -75,11 +76,11 @@ def pre_fork(server: Arbiter, worker: Worker) -> None:
 
 
 def post_fork(server: Arbiter, worker: Worker) -> None:
-    """Count where the others see it, or else alone."""
+    """Make room for the worker's metrics."""
     from app.telemetry import metrics
 
-    if not runtime_folder.reserve():
-        metrics.count_alone()
+    if not runtime_dir.preallocate():
+        metrics.disable()
 
 
 def post_worker_init(worker: Worker) -> None:
