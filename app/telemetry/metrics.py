@@ -65,6 +65,12 @@ LEASE = Gauge(
     registry=REGISTRY,
     multiprocess_mode="liveall",
 )
+LEASES_REPLACED = Counter(
+    "leases_replaced",
+    "Leases that were held for longer than a refresh may last, and taken from their holder.",
+    namespace=NAMESPACE,
+    registry=REGISTRY,
+)
 LAST_REFRESH = Gauge(
     "worker_last_refresh_timestamp_seconds",
     "When each worker last refreshed the catalog itself; 0: never.",
@@ -74,7 +80,7 @@ LAST_REFRESH = Gauge(
 )
 STORE_LOADS = Counter(
     "store_loads",
-    "Loads of the stored catalog by outcome: loaded, unreadable, malformed, other_source.",
+    "Loads of the stored catalog by outcome: loaded, unreadable, malformed, other_settings, other_format.",
     ["outcome"],
     namespace=NAMESPACE,
     registry=REGISTRY,
@@ -111,7 +117,7 @@ KEY_SOURCE_FAILURES = Counter(
 # Prometheus sees no increase in a series that begins with its first event.
 for _outcome in ("complete", "partial", "failed"):
     REFRESHES.labels(_outcome)
-for _outcome in ("loaded", "unreadable", "malformed", "other_source"):
+for _outcome in ("loaded", "unreadable", "malformed", "other_settings", "other_format"):
     STORE_LOADS.labels(_outcome)
 for _outcome in ("saved", "failed"):
     STORE_SAVES.labels(_outcome)
