@@ -92,5 +92,5 @@ def configure(settings: Settings) -> None:
     """Set, for this process, whether and how a request's line is written."""
     global _line, _proxies
     is_wanted = settings.access_log and settings.log_level in ("debug", "info")
-    _line = None if not is_wanted else _json_line if settings.log_format == logs.JSON else _console_line
+    _line = None if not is_wanted else _json_line if logs.format_of(settings.log_format) == logs.JSON else _console_line
     _proxies = settings.trusted_proxies
