@@ -24,7 +24,7 @@ KEY = $(lastword $(subst :, ,$(firstword $(subst $(comma), ,$(API_KEYS)))))
 
 $(VENV)/ready: requirements.txt requirements-dev.txt
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.txt
 	touch $@
 
 setup: $(VENV)/ready
@@ -62,10 +62,13 @@ $(NODE_MODULES)/ready: tests/system/mcp/package-lock.json
 mcp-conformance: setup $(NODE_MODULES)/ready
 	$(BIN)/python -m tests.system.mcp.acceptance
 
+PIP_COMPILE := $(BIN)/pip-compile --quiet --strip-extras --generate-hashes --allow-unsafe --no-header \
+	--no-emit-index-url --no-emit-trusted-host --no-emit-find-links
+
 requirements: setup
 	$(BIN)/pip install --quiet pip-tools
-	$(BIN)/pip-compile --quiet --strip-extras --no-header --no-emit-index-url --no-emit-find-links requirements.in
-	$(BIN)/pip-compile --quiet --strip-extras --no-header --no-emit-index-url --no-emit-find-links requirements-dev.in
+	$(PIP_COMPILE) requirements.in
+	$(PIP_COMPILE) requirements-dev.in
 
 # Each shows one table and writes JSON to benchmarks/results; see benchmarks/README.md.
 .PHONY: bench bench-start bench-growth
