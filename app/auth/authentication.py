@@ -49,9 +49,10 @@ def presented_keys(environ: Mapping[str, Any]) -> list[str]:
         keys.append(key)
         if "," in key:
             keys.append(key.partition(",")[0].rstrip(BLANKS))
-    scheme, _, token = environ.get("HTTP_AUTHORIZATION", "").strip(BLANKS).partition(" ")
-    if scheme.lower() == "bearer" and (token := token.strip(BLANKS)):
-        keys.append(token)
+    if authorization := environ.get("HTTP_AUTHORIZATION"):
+        scheme, _, token = authorization.strip(BLANKS).partition(" ")
+        if scheme.lower() == "bearer" and (token := token.strip(BLANKS)):
+            keys.append(token)
     return keys
 
 

@@ -16,7 +16,7 @@ from typing import Protocol
 from app.catalog.codec import encode_result
 from app.catalog.records import PartResult
 from app.server.child_process import exit_with_parent
-from app.server.cpu_affinity import Settler, may_pin
+from app.server.cpu_affinity import pin_temporarily
 from config import Settings, read_server_settings, read_settings
 
 NICENESS = 10
@@ -58,11 +58,11 @@ def main() -> None:
         os.nice(NICENESS)
     # Looking for garbage costs a third of the CPU, and there is none: in a second or two all memory is given back.
     gc.disable()
-    settler = Settler() if read_server_settings(os.environ).pinning and may_pin() else None
+    pin = pin_temporarily() if read_server_settings(os.environ).pinning else None
     source = source_of(read_settings(os.environ))
     # Forty threads on several cores would pass the interpreter's lock around for as long again as they work.
-    if settler is not None:
-        settler.settle()
+    if pin is not None:
+        pin()
     write(json.dumps({"regions": source.regions}).encode() + b"\n")
     source.visit_all(lambda result: write(encode_result(result)))
 

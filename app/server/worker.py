@@ -15,8 +15,8 @@ from gunicorn.http.errors import (
     LimitRequestLine,
     ParseException,
 )
-from gunicorn.workers.gthread import ThreadWorker
 
+from app.server.connections import ConnectionsWorker
 from app.server.cpu_affinity import Pin
 from app.telemetry import logs
 from app.telemetry.request_ids import REQUEST_ID_HEADER, new_request_id
@@ -32,13 +32,12 @@ STATUSES = {
 TYPES = {414: "request_too_large", 431: "request_too_large"}
 
 
-class Worker(ThreadWorker):  # type: ignore[misc]
+class Worker(ConnectionsWorker):
     """A request that cannot be parsed has no path, so its error is in the Anthropic dialect.
 
-    `core` is set before the fork: the core that its serving threads keep to, None for any.
+    `pin` is set before the fork.
     """
 
-    core: int | None = None
     pin: Pin | None = None
 
     def init_process(self) -> None:
@@ -47,16 +46,12 @@ class Worker(ThreadWorker):  # type: ignore[misc]
         self.cfg.__dict__.update({name: setting.get() for name, setting in self.cfg.settings.items()})
         super().init_process()
 
-    def run(self) -> None:
-        # The background threads run by now and are not held; those that serve are started by this one.
-        if self.core is not None:
-            self.pin = Pin(self.core, os.sched_getaffinity(0))
-        super().run()
-
     def notify(self) -> None:
+        # Called by the main loop: the background threads run by then and are not pinned; this one starts those that
+        # serve.
         super().notify()
         if self.pin is not None:
-            self.pin.look()
+            self.pin.tick()
 
     def handle_error(self, req: Any, client: Any, addr: Any, exc: Exception) -> None:
         status = HTTPStatus.INTERNAL_SERVER_ERROR

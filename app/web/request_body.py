@@ -24,10 +24,6 @@ READ_BYTES = 1 << 16
 READ_TIMEOUT_S = 5.0
 
 
-def may_have_body(environ: Mapping[str, Any]) -> bool:
-    return environ.get("CONTENT_LENGTH", "") not in ("", "0") or "HTTP_TRANSFER_ENCODING" in environ
-
-
 def content_length_of(environ: dict[str, Any]) -> int | None:
     """None where the client sends chunks, or nothing readable as a length."""
     return get_content_length(environ)
@@ -57,8 +53,9 @@ def read_body(environ: dict[str, Any], *, max_bytes: int) -> bytes:
 
 def drop_body(environ: dict[str, Any]) -> None:
     """Read what is left of the body, up to MAX_BODY_BYTES, and forget it; never raises for what a client does."""
-    if not environ.get("wsgi.input_terminated"):
-        return  # A server whose stream has no end of its own; gunicorn's has one.
+    # A stream without an end of its own, of another server than gunicorn, is left alone.
+    if content_length_of(environ) == 0 or not environ.get("wsgi.input_terminated"):
+        return
     left = MAX_BODY_BYTES
     with _deadline(environ), suppress(OSError, ParseException):
         while left > 0 and (data := environ["wsgi.input"].read(READ_BYTES)):

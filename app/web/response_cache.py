@@ -122,10 +122,14 @@ class ResponseCache:
         hot_keys, self._hot_keys = self._hot_keys, ()
         return [key for key in hot_keys if key not in self._kept]
 
-    def find(self, key: CacheKey) -> CachedResponse | None:
+    def find(self, key: CacheKey | tuple[str, str, str]) -> CachedResponse | None:
+        """
+        Args:
+            key: a plain tuple is equal to a CacheKey, and made in a quarter of the time.
+        """
         try:
-            self._kept.move_to_end(key)
-            return self._kept[key]
+            self._kept.move_to_end(key)  # type: ignore[arg-type]
+            return self._kept[key]  # type: ignore[index]
         except KeyError:
             return None
 
@@ -153,7 +157,7 @@ class CacheGeneration:
 
     snapshot: CatalogSnapshot
     cache: ResponseCache
-    fresh_at: datetime
+    fresh_ts: float
     changed_ts: float
     headers: tuple[Header, ...]
     cache_control: Header
@@ -175,7 +179,7 @@ class CacheGeneration:
         return CacheGeneration(
             snapshot=snapshot,
             cache=cache,
-            fresh_at=fresh_at,
+            fresh_ts=fresh_at.timestamp(),
             changed_ts=changed_at.timestamp(),
             headers=(
                 ("Last-Modified", http_date(changed_at)),

@@ -16,12 +16,11 @@ from app.auth.authentication import ANONYMOUS
 from app.catalog.current import Catalog
 from app.catalog.scope import Scope
 from app.catalog.snapshot import CatalogSnapshot
-from app.catalog.status import age
 from app.telemetry.request_ids import new_request_id
 from app.web.conditions import accepts_gzip, has_not_changed
 from app.web.proxies import is_trusted
-from app.web.request_context import CONTEXT, RequestContext, context_of
-from app.web.response_cache import CachedResponse, CacheGeneration, CacheKey, Header, ResponseCache
+from app.web.request_context import CONTEXT, Headers, RequestContext, Write
+from app.web.response_cache import CachedResponse, CacheGeneration, CacheKey, ResponseCache
 from config import Settings
 
 if TYPE_CHECKING:
@@ -55,12 +54,16 @@ class ResponseCacheMiddleware:
         self._generation: CacheGeneration | None = None
 
     def __call__(self, environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
-        context = context_of(environ)
+        context: RequestContext = environ[CONTEXT]
         if context.auth.admitted and _is_cacheable(environ):
             snapshot = self._catalog.latest
             if snapshot is not None:
-                generation = self._generation_of(snapshot)
-                cached = generation.cache.find(self._key_of(environ))
+                generation = self._generation
+                if generation is None or generation.snapshot is not snapshot:
+                    generation = self._generation_of(snapshot)
+                cached = generation.cache.find(
+                    (self._scope.name, environ["PATH_INFO"], environ.get("QUERY_STRING", ""))
+                )
                 if cached is not None:
                     context.route = cached.route
                     return self._send(environ, start_response, generation, cached)
@@ -78,10 +81,10 @@ class ResponseCacheMiddleware:
         generation, response = self._keep(environ, context, context.view.snapshot, headers, body)
         return self._send(environ, start_response, generation, response)
 
-    def _response_of(self, environ: "WSGIEnvironment") -> tuple[str, list[Header], Any, Iterable[bytes]]:
+    def _response_of(self, environ: "WSGIEnvironment") -> tuple[str, Headers, Any, Iterable[bytes]]:
         started: list[Any] = []
 
-        def start(status: str, headers: list[Header], exc_info: Any = None) -> Callable[[bytes], object]:
+        def start(status: str, headers: Headers, exc_info: Any = None) -> Write:
             started[:] = status, headers, exc_info
             return lambda data: None
 
@@ -94,7 +97,7 @@ class ResponseCacheMiddleware:
         environ: "WSGIEnvironment",
         context: RequestContext,
         snapshot: CatalogSnapshot,
-        headers: list[Header],
+        headers: Headers,
         body: Iterable[bytes],
     ) -> tuple[CacheGeneration, CachedResponse]:
         """Finish a response and offer it to the cache of the snapshot that it was made of."""
@@ -137,16 +140,20 @@ class ResponseCacheMiddleware:
         representation = response.plain
         if response.zipped is not None and accepts_gzip(environ.get("HTTP_ACCEPT_ENCODING", "")):
             representation = response.zipped
-        now = self._clock()
-        varying: list[Header] = [("Age", str(age(generation.fresh_at, now)))]
+        now_ts = self._clock().timestamp()
+        # The microsecond outweighs what floats round off; two datetimes subtracted take four times as long.
+        age_s = max(0, int(now_ts - generation.fresh_ts + 1e-6))
+        is_unchanged = has_not_changed(environ, representation.etag, generation.changed_ts)
+        headers = [
+            *(representation.headers_304 if is_unchanged else representation.headers),
+            *generation.headers,
+            ("Age", str(age_s)),
+        ]
         if is_trusted(environ.get("REMOTE_ADDR", ""), self._proxies):
-            varying += (FOR_NGINX, ("X-Accel-Expires", f"@{int(now.timestamp())}"))
-        varying.append(generation.cache_control)
-        if has_not_changed(environ, representation.etag, generation.changed_ts):
-            start_response("304 NOT MODIFIED", [*representation.headers_304, *generation.headers, *varying])
-            return ()
-        start_response("200 OK", [*representation.headers, *generation.headers, *varying])
-        return () if environ["REQUEST_METHOD"] == "HEAD" else representation.body
+            headers += FOR_NGINX, ("X-Accel-Expires", f"@{int(now_ts)}")
+        headers.append(generation.cache_control)
+        start_response("304 NOT MODIFIED" if is_unchanged else "200 OK", headers)
+        return () if is_unchanged or environ["REQUEST_METHOD"] == "HEAD" else representation.body
 
     def _generation_of(self, snapshot: CatalogSnapshot) -> CacheGeneration:
         current = self._generation

@@ -20,6 +20,7 @@ NGINX = shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin")
 SOCKET = "/run/bedrock-model-catalog.sock"
 CACHE = "/run/nginx-bedrock-model-catalog"
 LOG = "/var/log/nginx/bedrock-model-catalog.log"
+ERROR_LOG = "/var/log/nginx/bedrock-model-catalog-error.log"
 
 # What Debian's own nginx.conf has and the shipped files build on.
 MAIN = """
@@ -65,7 +66,8 @@ class Nginx:
         )
 
     def errors(self) -> str:
-        return (self.folder / "error.log").read_text()
+        """All error logs: nginx's own, and the site's."""
+        return "".join((self.folder / name).read_text() for name in ("error.log", "site-error.log"))
 
     def access_log(self) -> str:
         return (self.folder / "access.log").read_text()
@@ -117,6 +119,7 @@ def write_configuration(
         SOCKET: str(socket),
         CACHE: str(folder / "cache"),
         LOG: str(folder / "access.log"),
+        ERROR_LOG: str(folder / "site-error.log"),
         "listen 80 default_server;": f"listen 127.0.0.1:{port} default_server;",
         "    listen [::]:80 default_server;\n": "",
     }

@@ -48,8 +48,9 @@ class Service:
 
     def events(self, name: str) -> list[dict[str, Any]]:
         """The log's lines of one event."""
-        told = [json.loads(line) for line in self.log().splitlines() if line.startswith("{")]
-        return [line for line in told if line["event"] == name]
+        written = self.log().rpartition("\n")[0]  # The last line may be half there.
+        lines = [json.loads(line) for line in written.splitlines() if line.startswith("{")]
+        return [line for line in lines if line["event"] == name]
 
     def get(self, path: str, key: str | None = KEY) -> httpx.Response:
         headers = {"x-api-key": key} if key else {}

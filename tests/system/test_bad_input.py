@@ -119,7 +119,7 @@ def test_five_hundred_parameters_and_duplicate_ones_are_tolerated(service: Servi
     assert send(service, request(path + b"?" + query)).status == 200
 
 
-@pytest.mark.parametrize("value", [b"%00", b"%ED%A0%80", b"%FF", b"..%2F..%2Fetc%2Fpasswd", b"x" * 8000])
+@pytest.mark.parametrize("value", [b"%00", b"%ED%A0%80", b"%FF", b"..%2F..%2Fetc%2Fpasswd", b"x" * 2048])
 @pytest.mark.parametrize("path", [ANTHROPIC, OPENAI])
 def test_a_model_with_an_impossible_name_is_not_found(service: Service, path: bytes, value: bytes) -> None:
     answer = send(service, request(path + b"/" + value))

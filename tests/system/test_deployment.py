@@ -148,6 +148,26 @@ def test_the_container_has_all_that_the_service_needs(tmp_path: Path) -> None:
     assert checked.returncode == 0, checked.stderr
 
 
+@pytest.mark.parametrize("name", ["requirements.txt", "requirements-dev.txt"])
+def test_every_requirement_is_pinned_by_hash_and_names_no_registry(name: str) -> None:
+    text = (PROJECT / name).read_text()
+    entries = re.split(r"\n(?=[a-z0-9])", text, flags=re.IGNORECASE)
+
+    assert len(entries) > 30
+    assert [entry for entry in entries if "==" not in entry or "--hash=sha256:" not in entry] == []
+    assert "--index-url" not in text and "://" not in text
+
+
+def test_the_container_is_built_from_pinned_files() -> None:
+    images = re.findall(r"^FROM (\S+)", CONTAINERFILE, re.MULTILINE)
+
+    assert set(images) == {"${BASE}"}
+    assert re.search(
+        r"^ARG BASE=docker\.io/library/python:3\.11-slim@sha256:[0-9a-f]{64}$", CONTAINERFILE, re.MULTILINE
+    )
+    assert "pip install --no-cache-dir --require-hashes -r requirements.txt" in CONTAINERFILE
+
+
 def test_the_container_sets_nothing_that_is_no_setting() -> None:
     known = {setting.metadata["name"] for setting in SETTINGS}
 

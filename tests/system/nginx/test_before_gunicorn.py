@@ -59,6 +59,24 @@ def test_a_request_line_of_8_kilobytes_reaches_gunicorn(service: tuple[Nginx, Se
     assert service[0].get(f"{MODELS}?ignored=".ljust(8190 - frame, "a")).status_code == 200
 
 
+@pytest.mark.parametrize("sent", ["in a header", "in a header that the cache knows", "in the request line"])
+def test_gunicorn_accepts_every_line_that_nginx_accepts(service: tuple[Nginx, Service], sent: str) -> None:
+    """A limit of gunicorn's below nginx's would be an answer before all has been read, and without the dialect."""
+    statuses = []
+    for length in range(8180, 8200):
+        x = "x" * length
+        target = f"/v1/models?{x[:-23]}" if sent == "in the request line" else "/v1/models"
+        header = {"in a header": f"a: {x[:-5]}", "in a header that the cache knows": f"authorization:{x[:-16]}"}
+        lines = [f"GET {target} HTTP/1.1", "Host: a", "Connection: close", f"x-api-key: {KEY}"]
+        lines += [header[sent]] if sent in header else []
+        statuses.append(raw(service[0].port, "\r\n".join([*lines, "", ""]).encode()))
+
+    assert [answer.status_code for answer in statuses[:10]] == [200] * 10
+    refused = [answer for answer in statuses if answer.status_code != 200]
+    assert {answer.status_code for answer in refused} == {414 if sent == "in the request line" else 431}
+    assert all("exceed" in answer.text for answer in refused), "these are nginx's own errors"
+
+
 def test_the_same_question_within_the_second_does_not_reach_gunicorn(service: tuple[Nginx, Service]) -> None:
     nginx, _ = service
 

@@ -59,7 +59,7 @@ def test_every_error_that_is_caught_is_tested() -> None:
         (b"GET /v1/models HTTP/2.5\r\nHost: a\r\n\r\n", 400, "anthropic"),
         (b"POST /mcp HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: foo\r\n\r\n", 400, "jsonrpc"),
         (b"POST /v1/x HTTP/1.1\r\nHost: a\r\nConnection: close\r\nContent-Length: 1048577\r\n\r\n", 413, "openai"),
-        (b"POST /mcp HTTP/1.1\r\nHost: a\r\nConnection: close\r\nContent-Length: 1048577\r\n\r\n", 413, "jsonrpc"),
+        (b"POST /mcp HTTP/1.1\r\nHost: a\r\nConnection: close\r\nContent-Length: 65537\r\n\r\n", 413, "jsonrpc"),
         (b"GET /" + b"a" * 9000 + b" HTTP/1.1\r\nHost: a\r\n\r\n", 414, "anthropic"),
         (b"GET /v1/models HTTP/1.1\r\nHost: a\r\nx-api-key: " + b"a" * 9000 + b"\r\n\r\n", 431, "openai"),
         (b"GET /mcp HTTP/1.1\r\nHost: a\r\nx-api-key: " + b"a" * 9000 + b"\r\n\r\n", 431, "jsonrpc"),

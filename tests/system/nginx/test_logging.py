@@ -2,15 +2,21 @@
 
 import re
 import socket
+import threading
 import time
 from dataclasses import replace
+from pathlib import Path
 
+import httpx2 as httpx
 import pytest
 
 from app.telemetry.request_ids import REQUEST_ID
 from tests.support.nginx_checks import (
     MODELS,
     OUTSIDE,
+    UNBUFFERED,
+    behind_nginx,
+    once,
     raw,
     request_id_of,
 )
@@ -56,7 +62,8 @@ def test_the_access_log_tells_of_a_request_what_an_operator_asks(nginx: Nginx, a
     entry = nginx.logged(request_id_of(nginx.get(f"{path}", x_forwarded_for=OUTSIDE)))
 
     assert entry.pop("time")[:4].isdigit() and isinstance(entry.pop("duration"), float) and entry.pop("request_id")
-    assert entry == {"client": OUTSIDE, "method": "GET", "path": path, "status": 200, "bytes": 2, "cache": "HIT"}
+    of_the_request = {"client": OUTSIDE, "method": "GET", "path": path, "status": 200, "bytes": 2}
+    assert entry == {**of_the_request, "cache": "HIT", "upstream": ""}
 
 
 def test_no_log_holds_a_key_or_a_query(nginx: Nginx, app: UnixApp) -> None:
@@ -65,6 +72,32 @@ def test_no_log_holds_a_key_or_a_query(nginx: Nginx, app: UnixApp) -> None:
     assert nginx.logged(request_id_of(answer))["path"] == MODELS
     for log in (nginx.access_log(), nginx.errors()):
         assert not re.search("in-the-query|in-x-api-key|in-authorization", log)
+
+
+def test_no_log_holds_the_query_of_a_request_that_is_refused_or_fails(tmp_path: Path) -> None:
+    limits = {"http.conf": {"rate=100r/s": "rate=1r/m"}, "server.conf": {"burst=200": "burst=1"}}
+    quick = {"proxy.conf": {"proxy_read_timeout 10s": "proxy_read_timeout 300ms"}, "site.conf": UNBUFFERED}
+    query, answers, silent = "?api_key=in-the-query", [], threading.Event()
+    head = f"GET /v1/models{query} HTTP/1.1\r\nConnection: close\r\n"
+    with behind_nginx(tmp_path, limits | quick) as (nginx, app):
+        answers += [nginx.get(f"/v1/models{query}", x_forwarded_for=OUTSIDE) for _ in range(3)]
+        answers += [nginx.get(f"/metrics{query}", x_forwarded_for="203.0.113.8")]
+        answers += [httpx.post(f"{nginx.url}/mcp{query}", content=b"x" * (1 << 21))]
+        for lines in ("", "Host: a\r\nContent-Length: 1x\r\n", "Host: a\r\nno header\r\n", "Host: a\r\nHost: b\r\n"):
+            answers += [raw(nginx.port, f"{head}{lines}\r\n".encode())]
+        answers += [nginx.get(f"/livez{query}", a="x" * 9000), nginx.get(f"/livez{query}{'x' * 9000}")]
+        app.answer = once(silent)
+        answers += [nginx.get(f"/livez{query}")]
+        silent.set()
+        app.answer = lambda asked: Answer(headers=(("a", "x" * 99_000),))
+        answers += [nginx.get(f"/livez{query}")]
+        app.stop()
+        answers += [nginx.get(f"/livez{query}")]
+        logs = nginx.errors() + nginx.access_log()
+
+    expected = [200, 200, 429, 403, 413, 400, 400, 400, 400, 431, 414, 504, 502, 502]
+    assert [answer.status_code for answer in answers] == expected
+    assert "in-the-query" not in logs
 
 
 @pytest.mark.parametrize(
