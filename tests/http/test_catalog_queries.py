@@ -4,10 +4,10 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from app.api.shared_schemas import NoArgumentsSchema
 from flask import Flask, Response, g, jsonify, request
 from marshmallow import Schema, fields
 
+from app.api.arguments import ArgumentsSchema
 from app.api.catalog_query import CatalogQuery
 from app.api.query_view import QueryView
 from app.catalog.view import CatalogView
@@ -40,7 +40,7 @@ def test_a_query_that_reads_more_than_its_arguments_fails_and_is_never_cached(ap
     def run(view: CatalogView) -> dict[str, Any]:
         return {"caller": READERS[reads]()}
 
-    query = CatalogQuery(arguments=NoArgumentsSchema(), run=run, result=CallerSchema())
+    query = CatalogQuery(arguments=ArgumentsSchema(), run=run, result=CallerSchema())
     app.add_url_rule("/caller", "caller", QueryView(query))
     answers = [client_of(app, key).get("/caller") for key in ("first", "second") * 3]
 
@@ -52,7 +52,7 @@ def test_the_shape_of_a_result_cannot_depend_on_the_request_either(app: Flask, r
     class Nosy(Schema):
         caller = fields.Function(lambda row: READERS[reads]())
 
-    query = CatalogQuery(arguments=NoArgumentsSchema(), run=lambda view: {}, result=Nosy())
+    query = CatalogQuery(arguments=ArgumentsSchema(), run=lambda view: {}, result=Nosy())
     app.add_url_rule("/caller", "caller", QueryView(query))
 
     assert client_of(app, "first").get("/caller").status_code == 500

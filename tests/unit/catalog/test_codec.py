@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.catalog.codec import FORMAT, decode_result, decode_state, encode_result, encode_state
+from app.catalog.codec import FORMAT, decode_format_1, decode_result, decode_state, encode_result, encode_state
 from app.catalog.reading import Malformed
 from app.catalog.records import (
     APPLICATION_PROFILES,
@@ -202,7 +202,7 @@ def read_format_1() -> CatalogState:
         "bytes": len(data),
         "sha256": hashlib.sha256(data).hexdigest(),
     }
-    return decode_state(data, head["format"])
+    return decode_format_1(data)
 
 
 def test_a_state_of_format_1_is_read_as_what_it_says() -> None:
@@ -315,7 +315,7 @@ def test_damage_to_format_1_is_refused_with_the_path_to_it(key: str, value: Any,
     stored = json.loads(FORMAT_1.read_bytes().partition(b"\n")[2])
 
     with pytest.raises(Malformed) as caught:
-        decode_state(json.dumps(stored | {key: value}).encode(), 1)
+        decode_format_1(json.dumps(stored | {key: value}).encode())
 
     assert str(caught.value).partition(": expected ")[0] == path
 
@@ -407,7 +407,7 @@ def test_what_is_no_object_at_all_is_refused(data: bytes) -> None:
     with pytest.raises(Malformed):
         decode_state(data)
     with pytest.raises(Malformed):
-        decode_state(data, 1)
+        decode_format_1(data)
     with pytest.raises(Malformed):
         decode_result(data, {})
 
