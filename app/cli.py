@@ -7,6 +7,7 @@ import json
 import os
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import click
@@ -19,7 +20,7 @@ from app.api.anthropic.schemas import ModelInfoSchema
 from app.api.status_schemas import CatalogReportSchema
 from app.catalog.entries import ACTIVE, GEOGRAPHIC, ON_DEMAND, WORLDWIDE, CatalogEntry
 from app.catalog.records import PartResult
-from app.catalog.scope import VIEWS, Scope
+from app.catalog.scope import ALL_VIEW, VIEWS, Scope
 from app.catalog.snapshot import CatalogSnapshot
 from app.catalog.status import status_of
 from app.catalog.view import CatalogView, ListFilter, UnknownValue
@@ -138,18 +139,12 @@ def show(
     if snapshot is None:
         raise click.ClickException("no catalog is stored; `flask catalog refresh` makes one")
     view = CatalogView(snapshot, EVERYTHING)
-    if model_id is not None:
-        entry = view.find(model_id)
-        if entry is None:
-            raise click.ClickException(f"no model, inference profile or ARN {model_id!r} is in the catalog")
-        described = ModelInfoSchema().dump(entry)
-        if as_json:
-            click.echo(json.dumps(described, indent=2))
-        else:
-            _print_entry(described)
-        return
+    wanted = ListFilter(view=shown_view, regions=regions, within=within)
     try:
-        entries = view.entry_list(ListFilter(view=shown_view, regions=regions, within=within)).entries
+        if model_id is not None:
+            _show_one(view, model_id, wanted, as_json=as_json)
+            return
+        entries = view.entry_list(wanted).entries
     except UnknownValue as error:
         allowed = ", ".join(error.allowed)
         raise click.BadParameter(f"not in this catalog, which has {allowed}", param_hint=f"--{error.field}") from None
@@ -161,6 +156,23 @@ def show(
     out = _out()
     out.print(_matrix(entries, columns))
     out.print(f"{len(entries)} entries, {len(columns)} regions; {LEGEND}; d deprecated, r retired")
+
+
+def _show_one(view: CatalogView, name: str, wanted: ListFilter, *, as_json: bool) -> None:
+    entry = view.find(name)
+    if entry is None:
+        raise click.ClickException(f"no model, inference profile or ARN {name!r} is in the catalog")
+    if wanted.regions or wanted.within:
+        left = view.entry_list(replace(wanted, view=ALL_VIEW)).by_id.get(entry.id)
+        if left is None:
+            places = ", ".join((*wanted.regions, *(f"within {place}" for place in wanted.within)))
+            raise click.ClickException(f"{name!r} is not callable from {places}")
+        entry = left
+    described = ModelInfoSchema().dump(entry)
+    if as_json:
+        click.echo(json.dumps(described, indent=2))
+    else:
+        _print_entry(described)
 
 
 def _out() -> Console:

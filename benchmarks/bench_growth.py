@@ -9,7 +9,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from math import log10
 from pathlib import Path
@@ -20,22 +20,34 @@ from rich.table import Table
 from app import create_app
 from app.catalog.codec import decode_state, encode_state
 from app.catalog.current import Catalog
-from app.catalog.merge import derive, merge_listings
-from app.catalog.records import CatalogSnapshot, CatalogState, FoundationModel, InferenceProfile, RegionListing
+from app.catalog.merge import merge_listings
+from app.catalog.records import (
+    GLOBAL,
+    MODELS,
+    PROFILES,
+    CatalogState,
+    FoundationModel,
+    InferenceProfile,
+    PartListing,
+    ProfileModel,
+    Row,
+)
+from app.catalog.snapshot import CatalogSnapshot, build_snapshot
 from benchmarks.bench import LIST, write_json
 from benchmarks.load import resident_kib
 from config import Settings
 
 SIZES = (150, 1_500, 15_000)
-REGIONS = 31
+REGIONS = tuple(f"region-{place:02}" for place in range(31))
+# A geography is so many regions, to all of which its profiles route.
+GEOGRAPHY = 8
 AT = datetime(2026, 11, 1, tzinfo=UTC)
 
 Figures = dict[str, float]
 
 
-def listings_of(size: int) -> tuple[RegionListing, ...]:
-    """Models and a profile for each; each of them in two thirds of the regions, as most real ones are in many."""
-    models = [
+def models_of(size: int) -> list[FoundationModel]:
+    return [
         FoundationModel(
             id=f"maker{number % 20}.model-{number}-v1:0",
             name=f"Model {number}",
@@ -49,26 +61,68 @@ def listings_of(size: int) -> tuple[RegionListing, ...]:
         )
         for number in range(size)
     ]
-    profiles = [InferenceProfile(id=f"global.{it.id}", status="ACTIVE", model_ids=(it.id,)) for it in models]
+
+
+def profile(prefix: str, model: FoundationModel, destinations: tuple[str, ...]) -> InferenceProfile:
+    routes: tuple[ProfileModel, ...] = ((model.id, destinations),)
+    return InferenceProfile(
+        id=f"{prefix}.{model.id}", name=f"{prefix} {model.name}", type="SYSTEM_DEFINED", status="ACTIVE", models=routes
+    )
+
+
+def is_there(number: int, place: int) -> bool:
+    """Each model is in two thirds of the regions, as most real ones are in many."""
+    return bool((number + place) % 3)
+
+
+def listings_of(size: int) -> tuple[PartListing, ...]:
+    """Models, and for each a global profile and one of the region's geography."""
+    models = models_of(size)
+    worldwide = [profile("global", it, (GLOBAL,)) for it in models]
+    listings: list[PartListing] = []
+    for begin in range(0, len(REGIONS), GEOGRAPHY):
+        within = REGIONS[begin : begin + GEOGRAPHY]
+        near = [profile(f"geo{begin // GEOGRAPHY}", it, within) for it in models]
+        for place, region in enumerate(within, begin):
+            there = [number for number in range(size) if is_there(number, place)]
+            rows = (
+                (MODELS, tuple(models[number] for number in there)),
+                (PROFILES, tuple(it[number] for it in (worldwide, near) for number in there)),
+            )
+            listings += (PartListing(region=region, part=part, listed_at=AT, rows=found) for part, found in rows)
+    return tuple(listings)
+
+
+def listings_as_before(size: int) -> tuple[PartListing, ...]:
+    """One profile a model, without a destination: what this benchmark merged before profiles had any."""
+    models = models_of(size)
+    profiles = [InferenceProfile(id=f"global.{it.id}", status="ACTIVE", models=((it.id, ()),)) for it in models]
+    parts: tuple[tuple[str, Sequence[Row]], ...] = ((MODELS, models), (PROFILES, profiles))
     return tuple(
-        RegionListing(
-            region=f"region-{place:02}",
+        PartListing(
+            region=region,
+            part=part,
             listed_at=AT,
-            models=tuple(it for number, it in enumerate(models) if (number + place) % 3),
-            profiles=tuple(it for number, it in enumerate(profiles) if (number + place) % 3),
+            rows=tuple(it for number, it in enumerate(rows) if is_there(number, place)),
         )
-        for place in range(REGIONS)
+        for place, region in enumerate(REGIONS)
+        for part, rows in parts
     )
 
 
 def make(size: int, file: Path, repeats: int) -> Figures:
     """Merge and store a catalog; milliseconds of CPU and KiB."""
+    before = listings_as_before(size)
+    merge_before_ms = least_ms(lambda: merge_listings(before, at=AT, regions=REGIONS), repeats)
     listings = listings_of(size)
-    state = CatalogState(source="aws", attempted_at=AT, refreshed_at=AT, changed_at=AT, listings=listings)
+    state = CatalogState(
+        source="aws", attempted_at=AT, refreshed_at=AT, changed_at=AT, regions=REGIONS, listings=listings
+    )
     stored = encode_state(state)
     file.write_bytes(stored)
     return {
-        "merge, ms": least_ms(lambda: merge_listings(listings, at=AT), repeats),
+        "merge, a profile a model, ms": merge_before_ms,
+        "merge, ms": least_ms(lambda: merge_listings(listings, at=AT, regions=REGIONS), repeats),
         "store, ms": least_ms(lambda: encode_state(state), repeats),
         "stored, KiB": len(stored) / 1024,
     }
@@ -79,11 +133,11 @@ def serve(file: Path, repeats: int) -> Figures:
     stored = file.read_bytes()
     gc.collect()
     before = resident_kib(os.getpid())
-    snapshot = derive(decode_state(stored), at=AT)
+    snapshot = build_snapshot(decode_state(stored), at=AT)
     gc.collect()
     memory = resident_kib(os.getpid()) - before
     return {
-        "load, ms": least_ms(lambda: derive(decode_state(stored), at=AT), repeats),
+        "load, ms": least_ms(lambda: build_snapshot(decode_state(stored), at=AT), repeats),
         "memory, MiB": memory / 1024,
     } | pages(snapshot, repeats)
 
@@ -102,11 +156,21 @@ def pages(snapshot: CatalogSnapshot, repeats: int) -> Figures:
     def made(path: str) -> Callable[[], None]:
         return lambda: ask(f"{path}n={next(numbers)}")
 
+    pairs = itertools.cycle(itertools.combinations(REGIONS, 2))
+
+    def filtered_anew() -> None:
+        """Another filter each time, and more of them than are kept."""
+        first, second = next(pairs)
+        ask(f"{LIST}?region={first}&region={second}")
+
     for _ in range(2):
         ask(LIST)
     return {
         "page of 20 made, ms": least_ms(made(f"{LIST}?limit=20&after_id={middle}&"), repeats * 10),
         "page of 70 made, ms": least_ms(made(f"{LIST}?limit=70&after_id={middle}&"), repeats * 4),
+        "filter of 2 regions, ms": least_ms(filtered_anew, repeats),
+        "page of 20 of it, ms": least_ms(made(f"{LIST}?region={REGIONS[0]}&"), repeats * 10),
+        "list of profiles, ms": least_ms(made(f"{LIST}?view=profiles&"), repeats),
         "retrieve made, ms": least_ms(made(f"{LIST}/{middle}?"), repeats * 10),
         "page of 20 kept, ms": least_ms(lambda: ask(LIST), repeats * 40),
     }
@@ -156,7 +220,7 @@ def main() -> int:
 
 
 def table(found: dict[int, Figures]) -> Table:
-    made = Table("what", title=f"models in {REGIONS} regions")
+    made = Table("what", title=f"models in {len(REGIONS)} regions")
     for size in SIZES:
         made.add_column(f"{size:,}", justify="right")
     for small, large in itertools.pairwise(SIZES):

@@ -5,7 +5,7 @@ from typing import Any
 from marshmallow import Schema, fields, post_dump
 
 from app.api.fields import SOMETIMES, RegionMap
-from app.catalog.entries import APPLICATION, INFERENCE_PROFILE, MODEL, CatalogEntry
+from app.catalog.entries import APPLICATION, INFERENCE_PROFILE, MODEL, RETIRED, CatalogEntry
 
 KINDS = (MODEL, INFERENCE_PROFILE)
 # The keys that entries of one kind alone have.
@@ -72,8 +72,10 @@ def description_of(entry: CatalogEntry) -> str:
 
 def _where(entry: CatalogEntry) -> str:
     regions = entry.regions
-    return regions[0] if len(regions) == 1 else f"{len(regions)} regions"
+    return "".join(regions) if len(regions) < 2 else f"{len(regions)} regions"
 
 
 def _lifecycle(entry: CatalogEntry) -> str:
-    return f"ends {entry.retires_at.date().isoformat()}" if entry.retires_at else ""
+    if entry.retires_at is None:
+        return ""
+    return f"{'ended' if entry.lifecycle == RETIRED else 'ends'} {entry.retires_at.date().isoformat()}"

@@ -174,8 +174,9 @@ class CacheGeneration:
         fresh_at = state.refreshed_at or state.attempted_at
         changed_at = max(snapshot.changed_at, started_at).replace(microsecond=0)
         # Caches take Age off max-age: what is left is the time to the next attempt.
+        last_at = state.retried_at or state.attempted_at
         next_at = next_attempt_at(state, interval=timedelta(seconds=refresh_s))
-        fresh_s = max(0, int((next_at - fresh_at).total_seconds()))
+        fresh_s = sum(max(0, int(span.total_seconds())) for span in (last_at - fresh_at, next_at - last_at))
         return CacheGeneration(
             snapshot=snapshot,
             cache=cache,

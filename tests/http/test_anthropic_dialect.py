@@ -12,7 +12,8 @@ from flask import Flask
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
-from app.catalog.records import INFERENCE_PROFILE, CatalogSnapshot, CatalogState, Departed, RegionFailure
+from app.catalog.records import INFERENCE_PROFILE, MODELS, CatalogState, PartFailure, RemovedModel
+from app.catalog.snapshot import CatalogSnapshot
 from tests.conftest import MakeApp, client_of
 from tests.support.builders import KEY, NOW, day, listing, model, numbered, profile, snapshot
 
@@ -29,7 +30,7 @@ SEVERAL = snapshot(
         model("reserved", start_of_life_at=day(6), inference_types=("PROVISIONED",)),
     ),
     listing("eu-west-1", model("european", start_of_life_at=day(5), inference_types=()), profile("eu.e", "european")),
-    failures=(RegionFailure(region="sa-east-1", failed_at=NOW, code="Timeout"),),
+    failures=(PartFailure(region="sa-east-1", part=MODELS, failed_at=NOW, code="Timeout"),),
 )
 
 
@@ -73,9 +74,9 @@ def test_a_page_is_what_the_real_api_answers_and_one_object_more(make_app: MakeA
             legacy_at=day(4),
             end_of_life_at=NOW + timedelta(days=400),
         ),
-        profile("us.maker.a-v1:0", "maker.a-v1:0"),
+        profile("us.maker.a-v1:0", {"maker.a-v1:0": ("us-east-1", "us-west-2")}),
     )
-    client = client_of(make_app(snapshot(full, listing("us-west-2", profile("us.maker.a-v1:0", "maker.a-v1:0")))))
+    client = client_of(make_app(snapshot(full, listing("us-west-2", profile("us.maker.other", "other")))))
 
     answer = client.get(LIST)
 
@@ -83,9 +84,10 @@ def test_a_page_is_what_the_real_api_answers_and_one_object_more(make_app: MakeA
         '{"data":[{"type":"model","id":"maker.a-v1:0","display_name":"Model A","created_at":"2026-01-04T00:00:00Z",'
         '"lifecycle":"deprecated","deprecated_at":"2026-01-05T00:00:00Z","retires_at":"2027-12-27T12:00:00Z",'
         '"line":null,"max_input_tokens":null,"max_tokens":null,"capabilities":null,'
-        '"aws_bedrock":{"provider":"Maker","regions":["us-east-1","us-west-2"],"input_modalities":["TEXT","IMAGE"],'
-        '"output_modalities":["TEXT"],"response_streaming":true,'
-        '"inference_profiles":{"us.maker.a-v1:0":["us-east-1","us-west-2"]}}}],'
+        '"description":"Maker, us-east-1, ends 2027-12-27",'
+        '"aws_bedrock":{"kind":"model","provider":"Maker","regions":["us-east-1"],"on_demand_regions":[],'
+        '"invoke":{"us-east-1":"us.maker.a-v1:0"},"inference_profiles":{"us.maker.a-v1:0":["us-east-1"]},'
+        '"input_modalities":["TEXT","IMAGE"],"output_modalities":["TEXT"],"response_streaming":true}}],'
         '"has_more":false,"first_id":"maker.a-v1:0","last_id":"maker.a-v1:0"}\n'
     )
     assert answer.mimetype == "application/json"
@@ -121,7 +123,7 @@ def test_without_extensions_a_page_is_the_bare_dialect_and_regions_still_narrow_
 
 
 def test_an_empty_page_is_whole(make_app: MakeApp) -> None:
-    client = client_of(make_app(snapshot(listing("us-east-1"))))
+    client = client_of(make_app(snapshot(listing("us-east-1", model("picture", output_modalities=("IMAGE",))))))
 
     assert client.get(LIST).json == {"data": [], "has_more": False, "first_id": None, "last_id": None}
 
@@ -227,9 +229,9 @@ def test_a_page_is_next_to_its_cursor(seven: FlaskClient, query: str, listed: li
 
 
 def test_a_cursor_whose_model_left_still_works(make_app: MakeApp) -> None:
-    left = Departed(id="gone", created_at=day(2), left_at=NOW)
+    left = RemovedModel(id="gone", created_at=day(2), removed_at=NOW)
     rows = [model(f"m{number}", start_of_life_at=day(number)) for number in range(5)]
-    client = client_of(make_app(snapshot(listing("us-east-1", *rows), departed=(left,))))
+    client = client_of(make_app(snapshot(listing("us-east-1", *rows), removed=(left,))))
 
     assert ids(client.get(f"{LIST}?after_id=gone")) == ["m2", "m1", "m0"]
     assert ids(client.get(f"{LIST}?before_id=gone")) == ["m4", "m3"]
@@ -252,7 +254,6 @@ NOT_A_REGION = "Input should be 'eu-west-1', 'sa-east-1' or 'us-east-1'"
         ("limit=-1", "limit: Input should be greater than or equal to 1"),
         ("limit=1001", "limit: Input should be less than or equal to 1000"),
         ("limit=999999999999999999999999", "limit: Input should be less than or equal to 1000"),
-        ("limit=", f"limit: {NOT_A_NUMBER}"),
         ("limit=1.5", f"limit: {NOT_A_NUMBER}"),
         ("limit=1e2", f"limit: {NOT_A_NUMBER}"),
         ("limit=1_0", f"limit: {NOT_A_NUMBER}"),
@@ -262,7 +263,6 @@ NOT_A_REGION = "Input should be 'eu-west-1', 'sa-east-1' or 'us-east-1'"
         ("limit=" + "9" * 5000, f"limit: {NOT_A_NUMBER}"),
         ("lifecycle[]=new", f"lifecycle[]: {NOT_A_STAGE}"),
         ("lifecycle=new", f"lifecycle[]: {NOT_A_STAGE}"),
-        ("lifecycle[]=", f"lifecycle[]: {NOT_A_STAGE}"),
         ("lifecycle[]=Active", f"lifecycle[]: {NOT_A_STAGE}"),
         ("lifecycle[0]=active&lifecycle[1]=new", f"lifecycle[]: {NOT_A_STAGE}"),
         (
@@ -271,11 +271,9 @@ NOT_A_REGION = "Input should be 'eu-west-1', 'sa-east-1' or 'us-east-1'"
         ),
         ("region=mars-1", f"region: {NOT_A_REGION}"),
         ("region=us-east-1,mars-1", f"region: {NOT_A_REGION}"),
-        ("region=", f"region: {NOT_A_REGION}"),
         ("after_id=active&before_id=active", "before_id: Only one of after_id and before_id can be given"),
         ("after_id=ghost", "after_id: No model with the id 'ghost' was listed"),
         ("before_id=ghost", "before_id: No model with the id 'ghost' was listed"),
-        ("after_id=", "after_id: No model with the id '' was listed"),
         ("after_id=%00", "after_id: No model with the id '\x00' was listed"),
         ("after_id=it's", "after_id: No model with the id 'it's' was listed"),
         ("limit=0&lifecycle=new", "limit: Input should be greater than or equal to 1"),
@@ -335,12 +333,13 @@ def test_no_version_and_no_beta_is_a_reason_to_refuse(several: FlaskClient, head
     [
         "maker.a-v1:0",
         "maker.a-v1%3A0",
-        "us.maker.a-v1:0",
         "maker.a-v1:0%5B1m%5D",
+        "maker.a-v1:0%5B1M%5D",
+        "bedrock/maker.a-v1:0",
+        "converse/maker.a-v1:0",
+        "anthropic/maker.a-v1:0",
         "arn:aws:bedrock:us-east-1::foundation-model/maker.a-v1:0",
         "arn:aws:bedrock:us-east-1::foundation-model%2Fmaker.a-v1:0",
-        "arn%3Aaws%3Abedrock%3Aus-east-1%3A123456789012%3Ainference-profile%2Fus.maker.a-v1%3A0",
-        "arn:aws-us-gov:bedrock:us-gov-west-1:123456789012:inference-profile/us.maker.a-v1:0%5B1m%5D",
     ],
 )
 def test_a_model_is_retrieved_by_any_of_its_names(make_app: MakeApp, name: str) -> None:
@@ -349,6 +348,113 @@ def test_a_model_is_retrieved_by_any_of_its_names(make_app: MakeApp, name: str) 
     answer = client_of(make_app(catalog)).get(f"{LIST}/{name}")
 
     assert answer.json is not None and answer.json["id"] == "maker.a-v1:0"
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "us.maker.a-v1:0",
+        "bedrock/us.maker.a-v1:0",
+        "arn%3Aaws%3Abedrock%3Aus-east-1%3A123456789012%3Ainference-profile%2Fus.maker.a-v1%3A0",
+        "arn:aws-us-gov:bedrock:us-gov-west-1:123456789012:inference-profile/us.maker.a-v1:0%5B1m%5D",
+    ],
+)
+def test_a_profile_is_retrieved_as_what_it_is(make_app: MakeApp, name: str) -> None:
+    destinations = ("us-east-1", "us-west-2")
+    row = profile("us.maker.a-v1:0", {"maker.a-v1:0": destinations}, name="US Model A")
+    catalog = snapshot(listing("us-east-1", model("maker.a-v1:0", provider="Maker"), row))
+
+    entry = client_of(make_app(catalog)).get(f"{LIST}/{name}").json
+
+    assert entry is not None
+    assert (entry["id"], entry["display_name"]) == ("us.maker.a-v1:0", "US Model A")
+    assert entry["description"] == "US profile of maker.a-v1:0"
+    assert entry["aws_bedrock"] == {
+        "kind": "inference_profile",
+        "provider": "Maker",
+        "regions": ["us-east-1"],
+        "on_demand_regions": [],
+        "invoke": {"us-east-1": "us.maker.a-v1:0"},
+        "model_id": "maker.a-v1:0",
+        "geography": "us",
+        "destinations": {"us-east-1": list(destinations)},
+        "input_modalities": ["TEXT"],
+        "output_modalities": ["TEXT"],
+        "response_streaming": None,
+    }
+
+
+EUROPEAN = snapshot(
+    listing(
+        "eu-west-1",
+        model("both", start_of_life_at=day(3)),
+        model("by.profile", start_of_life_at=day(2), inference_types=(INFERENCE_PROFILE,)),
+        model("only.here", start_of_life_at=day(1)),
+        profile("eu.both", {"both": ("eu-west-1", "eu-west-3")}),
+        profile("global.by.profile", {"by.profile": ("eu-west-1", "global")}),
+    ),
+    listing("us-east-1", model("both", start_of_life_at=day(3))),
+)
+
+
+@pytest.mark.parametrize(
+    ("query", "expected"),
+    [
+        ("", ["both", "by.profile", "only.here"]),
+        ("view=models", ["both", "by.profile", "only.here"]),
+        ("view=profiles", ["both", "eu.both", "global.by.profile", "only.here"]),
+        ("view=all", ["both", "eu.both", "by.profile", "global.by.profile", "only.here"]),
+        ("view=profiles&region=us-*", ["both"]),
+        ("region=US-EAST-1", ["both"]),
+        ("region=us-east-1,eu-west-1&within=us-*", ["both"]),
+        ("within=eu-*", ["both", "only.here"]),
+        ("within=*", ["both", "by.profile", "only.here"]),
+        ("view=profiles&within=eu-*", ["both", "eu.both", "only.here"]),
+        ("view=all&within=global&within=eu-west-1", ["both", "by.profile", "global.by.profile", "only.here"]),
+        ("view=&region=&within=&limit=&after_id=&before_id=&lifecycle[]=", ["both", "by.profile", "only.here"]),
+    ],
+)
+def test_a_list_holds_what_view_region_and_within_leave(make_app: MakeApp, query: str, expected: list[str]) -> None:
+    assert ids(client_of(make_app(EUROPEAN)).get(f"{LIST}?{query}")) == expected
+
+
+def test_what_is_shown_of_an_entry_is_of_the_regions_that_are_left(make_app: MakeApp) -> None:
+    [entry, *_] = client_of(make_app(EUROPEAN)).get(f"{LIST}?within=eu-*").json["data"]  # type: ignore[index]
+
+    assert entry["aws_bedrock"]["regions"] == ["eu-west-1"]
+    assert entry["aws_bedrock"]["invoke"] == {"eu-west-1": "both"}
+
+
+def test_the_settings_choose_what_lists_hold_and_which_id_is_sent(make_app: MakeApp) -> None:
+    client = client_of(make_app(EUROPEAN, list_view="profiles"))
+
+    assert ids(client.get(LIST)) == ["both", "eu.both", "global.by.profile", "only.here"]
+    assert ids(client.get(f"{LIST}?view=models")) == ["both", "by.profile", "only.here"]
+
+
+@pytest.mark.parametrize(
+    ("query", "message"),
+    [
+        ("view=x", "view: Input should be 'models', 'profiles' or 'all'"),
+        ("region=mars-*", "region: Input should be 'eu-west-1' or 'us-east-1'"),
+        ("within=mars-1", "within: Input should be 'eu-west-1', 'eu-west-3', 'global' or 'us-east-1'"),
+        ("within=glob*", "within: Input should be 'eu-west-1', 'eu-west-3', 'global' or 'us-east-1'"),
+    ],
+)
+def test_a_filter_that_nothing_matches_is_refused_with_what_there_is(
+    make_app: MakeApp, query: str, message: str
+) -> None:
+    assert_error(client_of(make_app(EUROPEAN)).get(f"{LIST}?{query}"), 400, "invalid_request_error", message)
+
+
+@pytest.mark.parametrize("path", ["/anthropic/v1/messages", "/anthropic/v1/messages/count_tokens", "/v1/messages"])
+def test_inference_is_refused_with_where_it_belongs(several: FlaskClient, path: str) -> None:
+    answer = several.post(path, json={"model": "active"})
+
+    assert answer.status_code == 400
+    assert answer.json is not None and answer.json["error"]["type"] == "invalid_request_error"
+    assert "this service lists models" in answer.json["error"]["message"]
+    assert answer.headers["x-should-retry"] == "false"
 
 
 @pytest.mark.parametrize(
@@ -439,7 +545,7 @@ def test_nobody_needs_a_key_where_keys_are_disabled(make_app: MakeApp) -> None:
 
 
 def test_an_unknown_route_is_not_found(several: FlaskClient) -> None:
-    for path in ("/anthropic/v1/messages", "/anthropic/v1", "/anthropic", "/anthropic//v1/models", "/nowhere", "/"):
+    for path in ("/anthropic/v1/messaging", "/anthropic/v1", "/anthropic", "/anthropic//v1/models", "/nowhere"):
         assert_error(several.get(path), 404, "not_found_error", "Not found")
 
 
@@ -463,7 +569,7 @@ def test_a_body_over_a_mebibyte_is_refused(several: FlaskClient) -> None:
     "catalog",
     [
         None,
-        snapshot(failures=(RegionFailure(region="us-east-1", failed_at=NOW, code="Timeout"),)),
+        snapshot(failures=(PartFailure(region="us-east-1", part=MODELS, failed_at=NOW, code="Timeout"),)),
     ],
 )
 def test_without_a_catalog_every_path_says_when_to_come_again(
@@ -471,13 +577,18 @@ def test_without_a_catalog_every_path_says_when_to_come_again(
 ) -> None:
     answer = client_of(make_app(catalog)).get(path)
 
-    assert_error(answer, 503, "overloaded_error", "The model catalog is not loaded yet; try again in a few seconds")
+    reason = (
+        "no region has answered yet" if catalog is None else "no region has answered yet: Timeout in 1 of 1 regions"
+    )
+    message = f"The model catalog is not loaded yet ({reason}); try again in a few seconds"
+    assert_error(answer, 503, "overloaded_error", message)
     assert int(answer.headers["retry-after"]) > 0
 
 
 def test_a_fault_of_ours_tells_nothing_of_it(make_app: MakeApp, capfd: pytest.CaptureFixture[str]) -> None:
     broken = CatalogSnapshot(
-        state=CatalogState(source="aws", attempted_at=NOW, listings=(listing("us-east-1"),)),
+        state=CatalogState(source="aws", attempted_at=NOW, listings=listing("us-east-1")),
+        at=NOW,
         models=("secret of ours",),  # type: ignore[arg-type]
         changed_at=NOW,
     )
@@ -623,7 +734,7 @@ def test_the_sdk_reads_every_field_of_a_model(make_app: MakeApp) -> None:
     assert (found.type, found.id, found.display_name, found.created_at) == ("model", "a", "A", day(0))
     assert (found.lifecycle, found.deprecated_at, found.retires_at) == ("retired", day(1), day(2))
     assert (found.line, found.max_tokens, found.max_input_tokens, found.capabilities) == (None, None, None, None)
-    assert found.model_extra is not None and found.model_extra["aws_bedrock"]["regions"] == ["us-east-1"]
+    assert found.model_extra is not None and found.model_extra["aws_bedrock"]["regions"] == []
 
 
 def test_the_sdk_retrieves_by_arn(sdk: anthropic.Anthropic) -> None:

@@ -12,7 +12,7 @@ from click.testing import Result
 from flask import Flask
 
 from app import create_app
-from app.catalog.records import RegionFailure, RegionListing
+from app.catalog.records import MODELS, PROFILES, PartFailure, PartListing, PartResult
 from app.discovery.parent import Visits
 from app.refresh.file_store import file_store
 from app.refresh.refresher import utc_now
@@ -21,38 +21,47 @@ from config import ConfigError, Settings
 from tests.conftest import MakeApp, client_of
 from tests.support.builders import KEY, day, listing, model, profile
 
-Visit = RegionListing | RegionFailure
 REGIONS = ("us-east-1", "eu-west-1")
 # As many as there are, with codes as long as they get.
 MANY = tuple(f"ap-southeast-{number}" for number in range(1, 32))
 LONG_ID = "anthropic.claude-some-very-long-model-name-20251001-v1:0:200k"
 
 
-def discovery_of(*visits: Visit, fault: str | None = None) -> Callable[..., Visits]:
-    """A discovery that brings these visits."""
+def discovery_of(*visits: tuple[PartResult, ...], fault: str | None = None) -> Callable[..., Visits]:
+    """A discovery that brings the parts of these visits."""
+    results = tuple(result for visit in visits for result in visit)
 
-    def discover(*_: Any, on_visit: Callable[[Visit], None], **__: Any) -> Visits:
-        for visit in visits:
-            on_visit(visit)
-        return Visits(regions=tuple(visit.region for visit in visits), results=visits, fault=fault)
+    def discover(*_: Any, on_result: Callable[[PartResult], None], **__: Any) -> Visits:
+        for result in results:
+            on_result(result)
+        return Visits(regions=tuple(dict.fromkeys(it.region for it in results)), results=results, fault=fault)
 
     return discover
 
 
-def fresh(region: str, *rows: Any, **changes: Any) -> RegionListing:
+def fresh(region: str, *rows: Any, **changes: Any) -> tuple[PartListing, ...]:
     return listing(region, *rows, at=utc_now(), **changes)
 
 
-def failed(region: str) -> RegionFailure:
-    return RegionFailure(
-        region=region, failed_at=utc_now(), code="AccessDeniedException", detail="not authorized", took_ms=81
+def failed(region: str) -> tuple[PartFailure, ...]:
+    return tuple(
+        PartFailure(
+            region=region,
+            part=part,
+            failed_at=utc_now(),
+            code="AccessDeniedException",
+            action=action,
+            detail="not authorized",
+            duration_ms=81,
+        )
+        for part, action in ((MODELS, "bedrock:ListFoundationModels"), (PROFILES, "bedrock:ListInferenceProfiles"))
     )
 
 
 STARTED = utc_now()
 GOOD = (
-    fresh("us-east-1", model("a", start_of_life_at=day(2)), model("b"), profile("us.a", "a"), took_ms=120),
-    fresh("eu-west-1", model("a", start_of_life_at=day(2)), model("c", lifecycle_status="LEGACY"), took_ms=95),
+    fresh("us-east-1", model("a", start_of_life_at=day(2)), model("b"), profile("us.a", "a"), duration_ms=120),
+    fresh("eu-west-1", model("a", start_of_life_at=day(2)), model("c", lifecycle_status="LEGACY"), duration_ms=95),
 )
 
 
@@ -63,9 +72,9 @@ def make(make_app: MakeApp) -> Callable[..., Flask]:
     No time passes: every age that is printed is 0.
     """
 
-    def make(*visits: Visit, fault: str | None = None, **changes: Any) -> Flask:
+    def make(*visits: tuple[PartResult, ...], fault: str | None = None, **changes: Any) -> Flask:
         fields: dict[str, Any] = {
-            "regions": tuple(visit.region for visit in visits) or REGIONS,
+            "regions": tuple(visit[0].region for visit in visits) or REGIONS,
             "clock": lambda: STARTED,
         }
         return make_app(discover=discovery_of(*visits, fault=fault), **(fields | changes))
@@ -78,8 +87,9 @@ def run(app: Flask, *arguments: str) -> Result:
 
 
 def line_of(result: Result, start: str) -> list[str]:
-    """The words of the one line that begins with a word."""
-    [line] = [line for line in result.stdout.splitlines() if line.split()[:1] == [start]]
+    """The words of the one line that begins with these."""
+    words = start.split()
+    [line] = [line for line in result.stdout.splitlines() if line.split()[: len(words)] == words]
     return line.split()
 
 
@@ -128,8 +138,9 @@ def test_a_refresh_that_every_region_answers_ends_with_0_and_a_table(make: Calla
 
     assert done.exit_code == 0, done.output
     assert "ready: 3 models from 2 regions (0 failed), refreshed 0 s ago, source aws" in done.stdout
-    assert line_of(done, "region") == ["region", "state", "models", "profiles", "age", "s", "ms", "why"]
-    assert line_of(done, "us-east-1") == ["us-east-1", "fresh", "2", "1", "0", "120"]
+    assert line_of(done, "region") == ["region", "part", "state", "rows", "age", "s", "ms", "why"]
+    assert line_of(done, "us-east-1  models") == ["us-east-1", "models", "fresh", "2", "0", "120"]
+    assert line_of(done, "us-east-1  profiles") == ["us-east-1", "profiles", "fresh", "1", "0", "120"]
 
 
 def test_a_refresh_that_some_regions_fail_ends_with_3_and_says_why(make: Callable[..., Flask]) -> None:
@@ -137,9 +148,10 @@ def test_a_refresh_that_some_regions_fail_ends_with_3_and_says_why(make: Callabl
 
     assert done.exit_code == 3
     assert "(1 failed)" in done.stdout
-    assert line_of(done, "eu-west-1") == [
-        "eu-west-1", "missing", "0", "0", "-", "81", "AccessDeniedException:", "not", "authorized",
-    ]  # fmt: skip
+    assert line_of(done, "eu-west-1  models") == [
+        *("eu-west-1", "models", "missing", "0", "-", "81"),
+        *["AccessDeniedException:", "bedrock:ListFoundationModels", "is", "not", "permitted.", "not", "authorized"],
+    ]
 
 
 def test_a_refresh_that_no_region_answers_ends_with_1(make: Callable[..., Flask]) -> None:
@@ -170,7 +182,7 @@ def test_a_refresh_in_json_is_json_alone_with_every_reason(make: Callable[..., F
         ("eu-west-1", "missing"),
         ("us-east-1", "fresh"),
     ]
-    assert told["regions"][0]["failure"]["detail"] == "not authorized"
+    assert [part["failure"]["detail"] for part in told["regions"][0]["parts"]] == ["not authorized"] * 2
 
 
 @pytest.mark.parametrize(
@@ -251,7 +263,7 @@ def test_the_status_is_that_of_the_stored_catalog(make: Callable[..., Flask]) ->
 
     assert told.exit_code == 0
     assert "ready: 2 models from 2 regions (1 failed)" in told.stdout
-    assert "AccessDeniedException: not authorized" in told.stdout
+    assert "AccessDeniedException: bedrock:ListInferenceProfiles is not permitted. not authorized" in told.stdout
 
 
 def test_the_status_of_a_catalog_that_no_region_ever_answered_ends_with_1(make: Callable[..., Flask]) -> None:
@@ -284,7 +296,7 @@ def test_the_catalog_is_shown_as_models_by_regions(make: Callable[..., Flask]) -
     assert line_of(shown, "c") == ["c", "d", ".+"]
     # The regions' codes, written downwards: use1, euw1.
     assert [line.strip() for line in shown.stdout.splitlines()[:4]] == ["ue", "su", "ew", "model   11"]
-    assert "3 models, 2 regions" in shown.stdout
+    assert "3 entries, 2 regions" in shown.stdout
 
 
 def test_one_region_shows_what_is_callable_from_it(make: Callable[..., Flask]) -> None:
@@ -303,10 +315,28 @@ def test_a_region_that_is_not_in_the_catalog_is_a_usage_error(make: Callable[...
     shown = run(make(), "show", "--region", "mars-1")
 
     assert shown.exit_code == 2
-    assert "not in this catalog: mars-1" in shown.stderr
+    assert "not in this catalog, which has eu-west-1, us-east-1" in shown.stderr
 
 
-@pytest.mark.parametrize("name", ["a", "us.a", "arn:aws:bedrock:us-east-1::foundation-model/a", "a[1m]"])
+def test_one_profile_is_shown_as_what_it_is(make: Callable[..., Flask]) -> None:
+    run(make(*GOOD), "refresh")
+
+    shown = run(make(), "show", "us.a")
+
+    assert line_of(shown, "id") == ["id", "us.a"]
+    assert line_of(shown, "model_id") == ["model_id", "a"]
+    assert line_of(shown, "invoke us-east-1") == ["invoke", "us-east-1", "us.a"]
+
+
+def test_what_is_processed_within_a_region_is_shown_alone(make: Callable[..., Flask]) -> None:
+    run(make(*GOOD), "refresh")
+
+    shown = run(make(), "show", "--within", "eu-*", "--view", "all", "--json")
+
+    assert [found["id"] for found in json.loads(shown.stdout)] == ["a", "c"]
+
+
+@pytest.mark.parametrize("name", ["a", "arn:aws:bedrock:us-east-1::foundation-model/a", "a[1m]"])
 def test_one_model_is_shown_by_any_of_its_names(make: Callable[..., Flask], name: str) -> None:
     run(make(*GOOD), "refresh")
 
@@ -315,7 +345,7 @@ def test_one_model_is_shown_by_any_of_its_names(make: Callable[..., Flask], name
     assert shown.exit_code == 0
     assert line_of(shown, "id") == ["id", "a"]
     assert line_of(shown, "regions") == ["regions", "eu-west-1,", "us-east-1"]
-    assert line_of(shown, "profile") == ["profile", "us.a", "us-east-1"]
+    assert line_of(shown, "inference_profiles us.a") == ["inference_profiles", "us.a", "us-east-1"]
     assert json.loads(run(make(), "show", name, "--json").stdout)["id"] == "a"
 
 
@@ -372,9 +402,9 @@ def test_a_stored_catalog_of_another_source_is_not_shown(make: Callable[..., Fla
 
 def test_a_reason_is_printed_as_it_is_whatever_signs_are_in_it(make: Callable[..., Flask]) -> None:
     reason = "[redacted] may not [/list] :100: models"
-    refused = RegionFailure(region="eu-west-1", failed_at=utc_now(), code="AccessDenied", detail=reason)
+    refused = PartFailure(region="eu-west-1", part=MODELS, failed_at=utc_now(), code="AccessDenied", detail=reason)
 
-    assert f"AccessDenied: {reason}" in run(make(GOOD[0], refused), "refresh").stdout
+    assert f"AccessDenied: {reason}" in run(make(GOOD[0], (refused,)), "refresh").stdout
 
 
 def test_an_old_catalog_is_called_stale(make: Callable[..., Flask]) -> None:

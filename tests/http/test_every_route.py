@@ -10,13 +10,15 @@ import pytest
 from flask import Flask
 from werkzeug.test import TestResponse
 
-from app.catalog.snapshot import CatalogSnapshot, CatalogState
+from app.catalog.records import CatalogState
+from app.catalog.snapshot import CatalogSnapshot
 from config import RESERVED_SEGMENTS
 from tests.conftest import MakeApp, client_of
 from tests.support.builders import KEY, NOW, listing, model, snapshot
 
 # The only paths that answer without a key.
-PUBLIC = {"/livez", "/readyz", "/openapi.json", "/docs/", "/docs/index.css"}
+PUBLIC = {"/livez", "/readyz", "/openapi.json", "/docs/", "/docs/index.css", "/", "/catalog"}
+ASSETS = "/catalog/assets/"
 
 
 # What stands in the place of a route's argument; for all others an id does.
@@ -38,7 +40,7 @@ def test_every_route_asks_for_a_key_or_is_one_of_the_public_ones(make_app: MakeA
     stranger, guest = client_of(app, key=None), client_of(app, "wrong")
 
     for method, path in routes(app):
-        expected = (200, 200) if path in PUBLIC else (401, 401)
+        expected = (200, 200) if path in PUBLIC else (404, 404) if path.startswith(ASSETS) else (401, 401)
         given = tuple(client.open(path, method=method, buffered=True).status_code for client in (stranger, guest))
         assert given == expected, f"{method} {path}"
 
@@ -97,7 +99,8 @@ OPENAI_KEYS = ["message", "type", "param", "code"]
 
 
 BROKEN = CatalogSnapshot(
-    state=CatalogState(source="aws", attempted_at=NOW, listings=(listing("us-east-1"),)),
+    state=CatalogState(source="aws", attempted_at=NOW, listings=listing("us-east-1")),
+    at=NOW,
     models=("not a model",),  # type: ignore[arg-type]
     changed_at=NOW,
 )
@@ -135,7 +138,7 @@ def test_every_error_is_in_the_dialect_of_its_path(make_app: MakeApp, anthropic:
 def test_an_error_that_no_dialect_claims_is_anthropics(make_app: MakeApp) -> None:
     client = client_of(make_app(None, anthropic_prefix="/a", openai_prefix="/b"))
 
-    for path in ("/", "/favicon.ico", "/c/v1/models", "/ab/v1/models"):
+    for path in ("/favicon.ico", "/c/v1/models", "/ab/v1/models"):
         assert is_anthropic_error(client.get(path)), path
 
 
@@ -160,4 +163,4 @@ def test_the_reserved_first_segments_are_those_of_the_routes(make_app: MakeApp) 
     app = make_app(None, anthropic_prefix="/a", openai_prefix="/b")
     first_segments = {rule.rule.split("/")[1] for rule in app.url_map.iter_rules()}
 
-    assert first_segments - {"a", "b"} == RESERVED_SEGMENTS
+    assert first_segments - {"a", "b", ""} == RESERVED_SEGMENTS

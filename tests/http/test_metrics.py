@@ -1,11 +1,11 @@
 """The metrics page of one process."""
 
-from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
-from app.catalog.snapshot import CatalogSnapshot, RegionFailure
+from app.catalog.records import MODELS, PartFailure
+from app.catalog.snapshot import CatalogSnapshot
 from tests.conftest import MakeApp, client_of
 from tests.support.builders import NOW, listing, model, snapshot
 from tests.support.metrics_page import counts, samples
@@ -34,7 +34,9 @@ def test_ages_are_those_of_the_scrape(make_app: MakeApp) -> None:
         found = samples(client.get("/metrics").text)
 
         assert found["model_catalog_age_seconds"] == [({}, later_s)]
-        assert found["model_catalog_region_listing_age_seconds"] == [({"region": "us-east-1"}, later_s)]
+        assert found["model_catalog_region_listing_age_seconds"] == [
+            ({"region": "us-east-1", "part": part}, later_s) for part in ("models", "profiles")
+        ]
         assert found["model_catalog_models"] == [({}, 2)]
 
 
@@ -44,7 +46,7 @@ def test_ages_are_those_of_the_scrape(make_app: MakeApp) -> None:
         (None, 0),
         (snapshot(listing("us-east-1", model())), 1),
         # Other regions are configured than those that once answered.
-        (replace(snapshot(), state=replace(snapshot().state, listings=(), refreshed_at=NOW)), 0),
+        (snapshot(), 0),
     ],
 )
 def test_a_catalog_that_cannot_be_served_is_not_up(make_app: MakeApp, catalog: CatalogSnapshot | None, up: int) -> None:
@@ -55,16 +57,23 @@ def test_a_catalog_that_cannot_be_served_is_not_up(make_app: MakeApp, catalog: C
 
 
 def test_a_failing_region_is_told_with_its_code_and_without_its_text(make_app: MakeApp) -> None:
-    failure = RegionFailure(region="eu-west-1", failed_at=NOW, code="AccessDeniedException", detail="a role's name")
-    client = client_of(make_app(snapshot(listing("us-east-1", model()), failures=(failure,))))
+    failure = PartFailure(
+        region="eu-west-1", part=MODELS, failed_at=NOW, code="AccessDeniedException", detail="a role's name"
+    )
+    catalog = snapshot(listing("us-east-1", model()), failures=(failure,), regions=("us-east-1", "eu-west-1"))
+    client = client_of(make_app(catalog))
 
     page = client.get("/metrics").text
 
     found = samples(page)
-    assert found["model_catalog_region_failure"] == [({"region": "eu-west-1", "code": "AccessDeniedException"}, 1)]
-    assert sorted((labels["region"], value) for labels, value in found["model_catalog_region_up"]) == [
-        ("eu-west-1", 0),
-        ("us-east-1", 1),
+    labels = {"region": "eu-west-1", "part": "models", "code": "AccessDeniedException"}
+    assert found["model_catalog_region_failure"] == [(labels, 1)]
+    up = [(labels["region"], labels["part"], value) for labels, value in found["model_catalog_region_up"]]
+    assert sorted(up) == [
+        ("eu-west-1", "models", 0),
+        ("eu-west-1", "profiles", 0),
+        ("us-east-1", "models", 1),
+        ("us-east-1", "profiles", 1),
     ]
     assert "a role's name" not in page
 

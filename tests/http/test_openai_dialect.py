@@ -11,7 +11,8 @@ from flask import Flask
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
-from app.catalog.snapshot import CatalogSnapshot, CatalogState
+from app.catalog.records import CatalogState
+from app.catalog.snapshot import CatalogSnapshot
 from tests.conftest import MakeApp, client_of
 from tests.support.builders import KEY, NOW, day, listing, model, numbered, profile, snapshot
 
@@ -60,24 +61,26 @@ def test_a_list_is_what_the_real_api_answers(make_app: MakeApp) -> None:
 
     client = client_of(make_app(catalog))
 
-    assert client.get(LIST).text == (
-        '{"object":"list","data":['
-        '{"id":"a","object":"model","created":1771329600,"owned_by":"Maker","shutdown_date":null},'
-        '{"id":"b","object":"model","created":0,"owned_by":"unknown","shutdown_date":"2026-12-22"}]}\n'
+    first = (
+        '{"id":"a","object":"model","created":1771329600,"owned_by":"Maker","shutdown_date":null,"name":"a",'
+        '"aws_bedrock":{"kind":"model","provider":"Maker","regions":["us-east-1"],"on_demand_regions":["us-east-1"],'
+        '"invoke":{"us-east-1":"a"},"inference_profiles":{},"input_modalities":["TEXT"],"output_modalities":["TEXT"],'
+        '"response_streaming":null}}'
     )
-    assert client.get(f"{LIST}/b").text == (
-        '{"id":"b","object":"model","created":0,"owned_by":"unknown","shutdown_date":"2026-12-22"}\n'
-    )
+    bare = '{"id":"b","object":"model","created":0,"owned_by":"unknown","shutdown_date":"2026-12-22"}'
+    assert client.get(LIST).text.startswith(f'{{"object":"list","data":[{first},{bare[:-1]},"name":"b",')
+    assert client_of(make_app(catalog, extensions=False)).get(f"{LIST}/b").text == f"{bare}\n"
 
 
-def test_every_callable_model_of_any_modality_and_age_is_listed_newest_first(several: FlaskClient) -> None:
-    assert ids(several.get(LIST)) == ["chat", "picture", "european", "old"]
+def test_every_callable_model_of_any_modality_that_has_not_ended_is_listed_newest_first(several: FlaskClient) -> None:
+    assert ids(several.get(LIST)) == ["chat", "picture", "european"]
+    assert several.get(f"{LIST}/old").status_code == 200
 
 
 def test_provisioned_only_models_are_listed_when_asked_for(make_app: MakeApp) -> None:
     client = client_of(make_app(SEVERAL, include_provisioned=True))
 
-    assert ids(client.get(LIST)) == ["chat", "picture", "reserved", "european", "old"]
+    assert ids(client.get(LIST)) == ["chat", "picture", "reserved", "european"]
     assert client.get(f"{LIST}/reserved").status_code == 200
 
 
@@ -89,10 +92,25 @@ def test_the_list_is_whole_whatever_is_asked_for(make_app: MakeApp) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["european", "eu.e", "arn:aws:bedrock:eu-west-1::foundation-model%2Feuropean", "european%5B1m%5D"]
+    "name",
+    ["european", "bedrock/european", "arn:aws:bedrock:eu-west-1::foundation-model%2Feuropean", "european%5B1m%5D"],
 )
 def test_a_model_is_retrieved_by_any_of_its_names(several: FlaskClient, name: str) -> None:
     assert several.get(f"{LIST}/{name}").json["id"] == "european"  # type: ignore[index]
+
+
+def test_a_profile_is_retrieved_as_what_it_is(several: FlaskClient) -> None:
+    entry = several.get(f"{LIST}/eu.e").json
+
+    assert entry is not None and (entry["id"], entry["aws_bedrock"]["model_id"]) == ("eu.e", "european")
+
+
+@pytest.mark.parametrize("path", ["/v1/chat/completions", "/v1/responses", "/v1/responses/r/cancel"])
+def test_inference_is_refused_with_where_it_belongs(several: FlaskClient, path: str) -> None:
+    answer = several.post(path, json={"model": "chat"})
+
+    assert answer.status_code == 404
+    assert answer.json is not None and "this service lists models" in answer.json["error"]["message"]
 
 
 @pytest.mark.parametrize("name", ["ghost", "reserved", "x" * 2048, "it's `quoted`"])
@@ -132,7 +150,7 @@ def test_a_wrong_key_has_a_code_and_none_has_not(app: Flask) -> None:
 
 
 def test_an_unknown_route_is_not_found(several: FlaskClient) -> None:
-    for path in ("/v1/chat/completions", "/v1", "/v1/", "/v1//models"):
+    for path in ("/v1/embeddings", "/v1", "/v1/", "/v1//models"):
         assert_error(several.get(path), 404, "Not found")
 
 
@@ -152,13 +170,15 @@ def test_a_body_over_a_mebibyte_is_refused(several: FlaskClient) -> None:
 def test_without_a_catalog_every_path_says_when_to_come_again(make_app: MakeApp, path: str) -> None:
     answer = client_of(make_app(None)).get(path)
 
-    assert_error(answer, 503, "The model catalog is not loaded yet; try again in a few seconds", kind="server_error")
+    message = "The model catalog is not loaded yet (no region has answered yet); try again in a few seconds"
+    assert_error(answer, 503, message, kind="server_error")
     assert int(answer.headers["retry-after"]) > 0
 
 
 def test_a_fault_of_ours_tells_nothing_of_it(make_app: MakeApp) -> None:
     broken = CatalogSnapshot(
-        state=CatalogState(source="aws", attempted_at=NOW, listings=(listing("us-east-1"),)),
+        state=CatalogState(source="aws", attempted_at=NOW, listings=listing("us-east-1")),
+        at=NOW,
         models=("secret of ours",),  # type: ignore[arg-type]
         changed_at=NOW,
     )
@@ -208,10 +228,10 @@ def sdk_of(app: Flask, **changes: Any) -> openai.OpenAI:
 def test_the_sdk_lists_and_retrieves(sdk: openai.OpenAI) -> None:
     listed = list(sdk.models.list())
 
-    assert [found.id for found in listed] == ["chat", "picture", "european", "old"]
+    assert [found.id for found in listed] == ["chat", "picture", "european"]
     assert sdk.models.retrieve("chat") == listed[0]
     assert (listed[0].object, listed[0].created, listed[0].owned_by) == ("model", int(day(9).timestamp()), "Maker")
-    assert [found.shutdown_date for found in listed] == [None, None, None, "2026-01-21"]
+    assert [found.shutdown_date for found in listed] == [None, None, None]
 
 
 def test_the_sdk_raises_what_each_error_is_to_it(sdk: openai.OpenAI, make_app: MakeApp) -> None:

@@ -5,19 +5,25 @@ from typing import Any
 
 import pytest
 
-from app.catalog.merge import advance
-from app.catalog.snapshot import CatalogSnapshot, RegionFailure
+from app.catalog.next_snapshot import next_snapshot
+from app.catalog.records import MODELS, PROFILES, PartFailure
+from app.catalog.snapshot import CatalogSnapshot
 from app.catalog.status import status_of
 from tests.conftest import MakeApp, client_of
 from tests.support.builders import NOW, listing, model, profile, snapshot
 
 ACCOUNT = "123456789012"
-REFUSED = RegionFailure(
-    region="sa-east-1",
-    failed_at=NOW,
-    code="AccessDeniedException",
-    detail=f"User: arn:aws:sts::{ACCOUNT}:assumed-role/Secret is not authorized",
-    took_ms=80,
+REFUSED = tuple(
+    PartFailure(
+        region="sa-east-1",
+        part=part,
+        failed_at=NOW,
+        code="AccessDeniedException",
+        action=action,
+        detail=f"User: arn:aws:sts::{ACCOUNT}:assumed-role/Secret is not authorized",
+        duration_ms=80,
+    )
+    for part, action in ((MODELS, "bedrock:ListFoundationModels"), (PROFILES, "bedrock:ListInferenceProfiles"))
 )
 
 
@@ -35,67 +41,95 @@ def test_a_process_without_a_catalog_is_alive(make_app: MakeApp, catalog: Catalo
     assert (answer.status_code, answer.json) == (200, {"status": "ok"})
 
 
-def test_readiness_tells_the_catalogs_age_and_every_regions_state(make_app: MakeApp) -> None:
+def part(name: str, state: str, **changes: Any) -> dict[str, Any]:
+    """A part in the answer, fresh as `readiness` asks for it unless the changes say otherwise."""
+    fields = {
+        "part": name,
+        "state": state,
+        "listed_at": "2026-11-22T12:00:00Z",
+        "age_seconds": 60,
+        "rows": 0,
+        "skipped_rows": 0,
+        "unread_fields": 0,
+        "backfilled_rows": 0,
+        "duration_ms": 0,
+        "failure": None,
+    }
+    return fields | changes
+
+
+def test_readiness_has_the_catalogs_age_and_the_state_of_every_part_of_every_region(make_app: MakeApp) -> None:
     old = NOW - timedelta(minutes=45)
+    timeout = PartFailure(region="eu-west-1", part=MODELS, failed_at=NOW, code="Timeout", duration_ms=30_000)
     catalog = snapshot(
-        listing("us-east-1", model("a"), model("b"), profile("us.a", "a"), took_ms=120, skipped_rows=1),
+        listing("us-east-1", model("a"), model("b"), profile("us.a", "a"), duration_ms=120, skipped_rows=1),
         listing("eu-west-1", model("a"), at=old),
-        failures=(RegionFailure(region="eu-west-1", failed_at=NOW, code="Timeout", took_ms=30_000), REFUSED),
+        failures=(timeout, *REFUSED),
+        regions=("us-east-1", "eu-west-1", "sa-east-1"),
     )
 
     status, body = readiness(make_app, catalog, NOW + timedelta(seconds=60.9))
 
+    failed_at = "2026-11-22T12:00:00Z"
+    stale = {"listed_at": "2026-11-22T11:15:00Z", "age_seconds": 2760}
+    missing = {"listed_at": None, "age_seconds": None, "duration_ms": 80}
+    denied = {"code": "AccessDeniedException", "failed_at": failed_at}
     assert status == 200
-    assert body == {
+    assert {name: body[name] for name in body if name != "regions"} == {
         "status": "ready",
         "source": "aws",
         "models": 2,
+        "orphan_profiles": 0,
         "attempted_at": "2026-11-22T12:00:00Z",
         "refreshed_at": "2026-11-22T12:00:00Z",
         "age_seconds": 60,
-        "regions": [
-            {
-                "region": "eu-west-1",
-                "state": "stale",
-                "listed_at": "2026-11-22T11:15:00Z",
-                "age_seconds": 2760,
-                "models": 1,
-                "inference_profiles": 0,
-                "skipped_rows": 0,
-                "completed_rows": 0,
-                "took_ms": 30_000,
-                "failure": {"code": "Timeout", "failed_at": "2026-11-22T12:00:00Z"},
-            },
-            {
-                "region": "sa-east-1",
-                "state": "missing",
-                "listed_at": None,
-                "age_seconds": None,
-                "models": 0,
-                "inference_profiles": 0,
-                "skipped_rows": 0,
-                "completed_rows": 0,
-                "took_ms": 80,
-                "failure": {"code": "AccessDeniedException", "failed_at": "2026-11-22T12:00:00Z"},
-            },
-            {
-                "region": "us-east-1",
-                "state": "fresh",
-                "listed_at": "2026-11-22T12:00:00Z",
-                "age_seconds": 60,
-                "models": 2,
-                "inference_profiles": 1,
-                "skipped_rows": 1,
-                "completed_rows": 0,
-                "took_ms": 120,
-                "failure": None,
-            },
-        ],
     }
+    assert body["regions"] == [
+        {
+            "region": "eu-west-1",
+            "state": "partial",
+            "age_seconds": 2760,
+            "models": 1,
+            "inference_profiles": 0,
+            "parts": [
+                part(
+                    MODELS,
+                    "stale",
+                    rows=1,
+                    duration_ms=30_000,
+                    failure={"code": "Timeout", "action": None, "failed_at": failed_at},
+                    **stale,
+                ),
+                part(PROFILES, "fresh", **stale),
+            ],
+        },
+        {
+            "region": "sa-east-1",
+            "state": "missing",
+            "age_seconds": None,
+            "models": 0,
+            "inference_profiles": 0,
+            "parts": [
+                part(MODELS, "missing", failure=denied | {"action": "bedrock:ListFoundationModels"}, **missing),
+                part(PROFILES, "missing", failure=denied | {"action": "bedrock:ListInferenceProfiles"}, **missing),
+            ],
+        },
+        {
+            "region": "us-east-1",
+            "state": "fresh",
+            "age_seconds": 60,
+            "models": 2,
+            "inference_profiles": 1,
+            "parts": [
+                part(MODELS, "fresh", rows=2, duration_ms=120, skipped_rows=1),
+                part(PROFILES, "fresh", rows=1, duration_ms=120, skipped_rows=1),
+            ],
+        },
+    ]
 
 
 def test_readiness_never_holds_what_aws_says_of_accounts_and_roles(make_app: MakeApp) -> None:
-    app = make_app(snapshot(listing("us-east-1", model("a")), failures=(REFUSED,)))
+    app = make_app(snapshot(listing("us-east-1", model("a")), failures=REFUSED))
 
     answer = client_of(app, key=None).get("/readyz")
 
@@ -120,6 +154,7 @@ def test_without_a_catalog_the_service_is_not_ready(make_app: MakeApp) -> None:
         "status": "unavailable",
         "source": None,
         "models": 0,
+        "orphan_profiles": 0,
         "attempted_at": None,
         "refreshed_at": None,
         "age_seconds": None,
@@ -128,12 +163,14 @@ def test_without_a_catalog_the_service_is_not_ready(make_app: MakeApp) -> None:
 
 
 def test_while_no_region_ever_answered_readiness_says_why(make_app: MakeApp) -> None:
-    only_failures = advance(None, [REFUSED], source="aws", regions=("sa-east-1",), at=NOW, max_stale=timedelta(days=1))
+    only_failures = next_snapshot(
+        None, REFUSED, source="aws", regions=("sa-east-1",), at=NOW, max_stale=timedelta(days=1)
+    )
 
     status, body = readiness(make_app, only_failures, NOW)
 
     assert (status, body["status"]) == (503, "unavailable")
-    assert [(region["region"], region["failure"]["code"]) for region in body["regions"]] == [
+    assert [(region["region"], region["parts"][0]["failure"]["code"]) for region in body["regions"]] == [
         ("sa-east-1", "AccessDeniedException")
     ]
 

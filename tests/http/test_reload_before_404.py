@@ -30,7 +30,7 @@ def test_what_another_worker_told_of_is_known_to_a_worker_that_has_not_followed_
 ) -> None:
     app = make_app(snapshot(listing(EAST, model("a"))), regions=REGIONS)
     newer = [listing(EAST, model("a")), listing("eu-west-1", model("b", start_of_life_at=day(9), provider="Other"))]
-    state = snapshot(*newer, asked_for=REGIONS).state
+    state = snapshot(*newer, configured_regions=REGIONS).state
     store = file_store(services_of(app).settings)
     with store.lease() as lease:
         store.save(encode_state(state), lease)

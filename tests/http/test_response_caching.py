@@ -21,7 +21,7 @@ from app import create_app
 from app.auth.authentication import ANONYMOUS
 from app.auth.key_format import parse_key
 from app.catalog.current import Catalog
-from app.catalog.merge import advance
+from app.catalog.next_snapshot import next_snapshot
 from app.catalog.snapshot import CatalogSnapshot
 from app.services import services_of
 from app.telemetry.access_log import AccessLog
@@ -41,7 +41,8 @@ REFRESH_S = 900
 
 def later(previous: CatalogSnapshot, *listings: Any, seconds: int, regions: tuple[str, ...]) -> CatalogSnapshot:
     at = NOW + timedelta(seconds=seconds)
-    return advance(previous, listings, source="aws", regions=regions, at=at, max_stale=timedelta(days=1))
+    parts = [part for region in listings for part in region]
+    return next_snapshot(previous, parts, source="aws", regions=regions, at=at, max_stale=timedelta(days=1))
 
 
 def rows(*numbers: int) -> list[Any]:

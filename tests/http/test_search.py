@@ -3,9 +3,32 @@
 import pytest
 from flask.testing import FlaskClient
 
+from app.catalog.records import INFERENCE_PROFILE
 from tests.conftest import MakeApp, client_of, json_of
-from tests.support.builders import listing, model, snapshot
-from tests.unit.test_search import WORLD
+from tests.support.builders import day, listing, model, profile, snapshot
+
+WORLD = snapshot(
+    listing(
+        "us-east-1",
+        model("anthropic.claude-haiku-4-5", name="Claude Haiku 4.5", provider="Anthropic", response_streaming=True),
+        model(
+            "amazon.nova-lite",
+            name="Nova Lite",
+            provider="Amazon",
+            input_modalities=("TEXT", "IMAGE", "VIDEO"),
+            response_streaming=True,
+        ),
+        model("amazon.nova-canvas", name="Nova Canvas", provider="Amazon", output_modalities=("IMAGE",)),
+        model("amazon.titan-old", provider="Amazon", lifecycle_status="LEGACY", end_of_life_at=day(1)),
+        model("bought.ahead", provider="Nobody", inference_types=("PROVISIONED",)),
+    ),
+    listing(
+        "eu-west-1",
+        model("amazon.nova-lite", inference_types=(INFERENCE_PROFILE,)),
+        model("cohere.embed", provider="Cohere", output_modalities=("EMBEDDING",), lifecycle_status="LEGACY"),
+        profile("eu.amazon.nova-lite", "amazon.nova-lite"),
+    ),
+)
 
 
 @pytest.fixture
@@ -21,8 +44,11 @@ def test_a_found_model_says_all_that_calling_it_takes(client: FlaskClient) -> No
             {
                 "id": "amazon.nova-lite",
                 "name": "Nova Lite",
+                "kind": "model",
                 "provider": "Amazon",
                 "regions": ["eu-west-1", "us-east-1"],
+                "on_demand_regions": ["us-east-1"],
+                "invoke": {"eu-west-1": "eu.amazon.nova-lite", "us-east-1": "amazon.nova-lite"},
                 "input_modalities": ["TEXT", "IMAGE", "VIDEO"],
                 "output_modalities": ["TEXT"],
                 "streaming": True,
@@ -60,7 +86,7 @@ def test_a_query_string_writes_a_list_in_any_of_the_usual_ways(client: FlaskClie
     [
         ("provider=acme", "provider: Input should be 'Amazon', 'Anthropic' or 'Cohere'"),
         ("streaming=maybe", "streaming: Input should be 'true' or 'false'"),
-        ("limit=101", "limit: Input should be less than or equal to 100"),
+        ("limit=1001", "limit: Input should be less than or equal to 1000"),
         ("limit=0", "limit: Input should be greater than or equal to 1"),
         ("after_id=never", "after_id: No model with the id 'never' was listed"),
     ],

@@ -7,6 +7,7 @@ one part alone is `--fault eu-west-1/profiles=denied`.
 
 import argparse
 import json
+import select
 import socket
 import threading
 import time
@@ -309,10 +310,9 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _is_gone(self) -> bool:
         """Whether the client closed its end, so that a hang ends with it."""
-        try:
-            return not self.connection.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT)
-        except BlockingIOError:
-            return False
+        # Not recv alone: the connection has a timeout, for which that would wait.
+        readable, _, _ = select.select([self.connection], [], [], 0)
+        return bool(readable) and not self.connection.recv(1, socket.MSG_PEEK)
 
     def log_message(self, format: str, *args: Any) -> None:
         pass

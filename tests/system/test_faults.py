@@ -42,13 +42,13 @@ CODES = {
     "empty": "EmptyListing",
 }
 # Rows that are wrong take nothing away, so these regions are fresh, and the rows are counted.
-COUNTED = {"bare": "completed_rows", "mistyped": "skipped_rows"}
+COUNTED = {"bare": "backfilled_rows", "mistyped": "skipped_rows"}
 TIMEOUT_S = 4
 
 # What ends a refresh in the log: some region answered, or none.
 REFRESHES = ("catalog_refreshed", "refresh_failed")
 
-# The story of the faults is told once, before the first test.
+# The story of the faults runs once, before the first test.
 pytestmark = pytest.mark.timeout(300)
 
 
@@ -84,7 +84,7 @@ class Outage:
 
 @pytest.fixture(scope="module")
 def both(tmp_path_factory: pytest.TempPathFactory) -> tuple[Story, Outage]:
-    """Told at the same time: both mostly wait for deadlines."""
+    """Run at the same time: both mostly wait for deadlines."""
     with mock_aws(), ThreadPoolExecutor() as pool:
         story = pool.submit(tell_faults, tmp_path_factory.mktemp("faults"))
         outage = pool.submit(tell_outage, tmp_path_factory.mktemp("outage"))
@@ -119,7 +119,7 @@ def tell_faults(folder: Path) -> Story:
                 standin[region].fault = None
             wait_until(service, lambda states: set(states.values()) == {"fresh"})
             after = seen(service)
-    refreshes = [line["took_ms"] for line in lines_of(service.log()) if line["event"] in REFRESHES]
+    refreshes = [line["duration_ms"] for line in lines_of(service.log()) if line["event"] in REFRESHES]
     return Story(before, during, after, refreshes, service.log())
 
 
@@ -175,14 +175,23 @@ def seen(service: Service) -> Seen:
 
 
 def cli_status(folder: Path, environ: dict[str, str]) -> dict[str, dict[str, Any]]:
-    told = subprocess.run(
+    done = subprocess.run(
         [sys.executable, "-m", "flask", "--app", "wsgi", "catalog", "status", "--json"],
         cwd=PROJECT,
         env=service_environ(folder, **environ),
         capture_output=True,
         check=True,
     )
-    return {region["region"]: region for region in json.loads(told.stdout)["regions"]}
+    return {region["region"]: region for region in json.loads(done.stdout)["regions"]}
+
+
+def codes_of(region: dict[str, Any]) -> dict[str, str]:
+    """The reason of each part that failed."""
+    return {part["part"]: part["failure"]["code"] for part in region["parts"] if part["failure"]}
+
+
+def counted(region: dict[str, Any], what: str) -> int:
+    return sum(part[what] for part in region["parts"])
 
 
 def lines_of(log: str) -> list[dict[str, Any]]:
@@ -213,13 +222,14 @@ def test_other_regions_stay_fresh(story: Story) -> None:
 @pytest.mark.parametrize("fault", CODES)
 def test_the_failure_is_to_be_seen_by_readiness_the_log_and_the_command_line(story: Story, fault: str) -> None:
     region = BROKEN[fault]
-    told = story.during.regions[region]
+    shown = story.during.regions[region]
     logged = [line for line in lines_of(story.log) if line["event"] == "region_failed" and line["region"] == region]
+    both = {"models": CODES[fault], "profiles": CODES[fault]}
 
-    assert (told["state"], told["failure"]["code"]) == ("stale", CODES[fault])
-    assert CODES[fault] in {line["code"] for line in logged}
+    assert (shown["state"], codes_of(shown)) == ("stale", both)
+    assert set(both.items()) <= {(line["part"], line["code"]) for line in logged}
     assert all(line["serving"].startswith("its listing of ") for line in logged)
-    assert story.during.cli[region]["failure"]["code"] == CODES[fault]
+    assert codes_of(story.during.cli[region]) == both
 
 
 @pytest.mark.parametrize("fault", COUNTED)
@@ -228,8 +238,8 @@ def test_rows_that_are_wrong_are_counted_by_readiness_the_log_and_the_command_li
     logged = [line for line in lines_of(story.log) if line["event"] == "region_incomplete" and line["region"] == region]
 
     assert story.during.regions[region]["state"] == "fresh"
-    assert story.during.regions[region][COUNTED[fault]] > 0
-    assert story.during.cli[region][COUNTED[fault]] > 0
+    assert counted(story.during.regions[region], COUNTED[fault]) > 0
+    assert counted(story.during.cli[region], COUNTED[fault]) > 0
     assert logged and logged[0][COUNTED[fault]] > 0
 
 
@@ -248,18 +258,18 @@ def test_every_refresh_ends_with_its_deadline(story: Story) -> None:
 
 def test_after_the_faults_all_is_fresh_and_as_it_was(story: Story) -> None:
     assert story.after.models == story.before.models
-    assert {it["failure"] for it in story.after.regions.values()} == {None}
+    assert [codes_of(it) for it in story.after.regions.values() if codes_of(it)] == []
 
 
 def test_refused_connections_lose_nothing(outage: Outage) -> None:
     assert outage.refused.models == outage.before.models
-    codes = {it["failure"]["code"] for it in outage.refused.regions.values()}
+    codes = {code for it in outage.refused.regions.values() for code in codes_of(it).values()}
     assert codes <= {"EndpointConnectionError", "Timeout"}
 
 
 def test_dead_dns_loses_nothing(outage: Outage) -> None:
     assert outage.unresolved.models == outage.before.models
-    codes = {it["failure"]["code"] for it in outage.unresolved.regions.values()}
+    codes = {code for it in outage.unresolved.regions.values() for code in codes_of(it).values()}
     assert codes <= {"EndpointConnectionError", "Timeout"}
 
 

@@ -9,10 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from app.catalog.records import RegionFailure
 from app.telemetry import metrics
 from tests.conftest import MakeApp, client_of
-from tests.support.builders import NOW, listing, model, snapshot
+from tests.support.builders import NOW, failures, listing, model, snapshot
 from tests.support.servers import PROJECT
 
 ALERTS = PROJECT / "deploy/prometheus/alerts.yml"
@@ -45,10 +44,8 @@ def test_prometheus_accepts_the_metrics_page(make_app: MakeApp) -> None:
 
 @pytest.mark.parametrize("path", [ALERTS, DASHBOARD], ids=lambda path: path.name)
 def test_every_metric_in_a_query_exists(path: Path, make_app: MakeApp) -> None:
-    failure = RegionFailure(region="eu-west-1", failed_at=NOW, code="Timeout", took_ms=1)
-    app = make_app(
-        snapshot(listing("us-east-1", model()), failures=(failure,)), clock=lambda: NOW + timedelta(seconds=1)
-    )
+    failed = failures("eu-west-1", "Timeout", duration_ms=1)
+    app = make_app(snapshot(listing("us-east-1", model()), failures=failed), clock=lambda: NOW + timedelta(seconds=1))
     client = client_of(app)
     client.get("/v1/models")
     for source in ("API_KEYS_FILE", "API_KEYS_SECRET_ID"):

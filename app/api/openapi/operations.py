@@ -182,6 +182,7 @@ MODEL_ID_PARAMETER = {
 
 NO_CATALOG = Overloaded("no region has answered yet: AccessDeniedException in 2 of 2 regions")
 INVALID_LIMIT = InvalidRequest("limit", "Input should be less than or equal to 1000")
+INVALID_REGION = InvalidRequest("region", "Input should be 'eu-west-1' or 'us-east-1'")
 INVALID_ID = InvalidRequest("model_id", "String should have at most 2048 characters")
 EVERYWHERE = (AuthenticationError(key_given=True), RequestTooLarge(), KeysUnavailable())
 
@@ -275,7 +276,7 @@ OPERATIONS: Mapping[str, Operation] = {
         summary="List every callable model, of any modality",
         parameters=CONDITION_HEADERS,
         example_arguments={},
-        errors=(*EVERYWHERE, NO_CATALOG),
+        errors=(INVALID_REGION, *EVERYWHERE, NO_CATALOG),
     ),
     "openai.retrieve_model": Operation(
         tag="OpenAI",

@@ -23,8 +23,8 @@ def note() -> Note:
     """Write a row of the table of figures: what was done, how often, and what came of it."""
 
     def write(what: str, **numbers: object) -> None:
-        told = (f"{number} {name.replace('_', ' ')}" for name, number in numbers.items())
-        _figures.append(f"{what}: {', '.join(told)}")
+        columns = (f"{number} {name.replace('_', ' ')}" for name, number in numbers.items())
+        _figures.append(f"{what}: {', '.join(columns)}")
 
     return write
 

@@ -16,8 +16,9 @@ from typing import Any
 
 import pytest
 
-from app.catalog.merge import advance
-from app.catalog.snapshot import CatalogSnapshot, FoundationModel
+from app.catalog.next_snapshot import next_snapshot
+from app.catalog.records import FoundationModel
+from app.catalog.snapshot import CatalogSnapshot
 from app.refresh.file_store import FileStore
 from app.refresh.store import Stored
 from app.services import services_of
@@ -78,8 +79,8 @@ def test_a_kill_at_any_moment_of_a_write_leaves_the_old_catalog_or_the_new(
         os.kill(child, signal.SIGKILL)
         os.waitpid(child, 0)
         with open(done, "rb") as pipe:
-            told = pipe.read()
-        saved = int.from_bytes(told[-4:]) if told else number
+            written = pipe.read()
+        saved = int.from_bytes(written[-4:]) if written else number
         number = number_of(store.load())
         assert number in (saved, saved + 1)
         new += number == saved + 1
@@ -204,9 +205,9 @@ class ChangingCatalog:
             self.passing[name] = model(name, start_of_life_at=day(self.chance.randrange(30)))
         rows = [model(name, start_of_life_at=at) for name, at in self.staying.items()]
         at = NOW + timedelta(seconds=self.refreshes)
-        self.latest = advance(
+        self.latest = next_snapshot(
             self.latest,
-            [listing(EAST, *rows, *self.passing.values(), at=at)],
+            listing(EAST, *rows, *self.passing.values(), at=at),
             source="aws",
             regions=[EAST],
             at=at,
@@ -265,15 +266,15 @@ def test_faults_in_any_order_lose_no_model(tmp_path: Path, chance: random.Random
                     standin[name].fault = chance.choice([*FAULTS, None])
                     faults += standin[name].fault is not None
                 wait_for_refresh(service, stored=True)
-                told = service.get("/readyz").json()
+                readiness = service.get("/readyz").json()
                 assert there <= ids_of(service)
-                assert next(it["state"] for it in told["regions"] if it["region"] == EAST) == "fresh"
+                assert next(it["state"] for it in readiness["regions"] if it["region"] == EAST) == "fresh"
             for name in names:
                 standin[name].fault = None
             eventually(lambda: all_fresh(service), timeout_s=30)
             # A worker that did not refresh itself follows a moment later.
             eventually(lambda: all(ids_of(service) == there for _ in range(10)), timeout_s=30)
-    refreshes = [it["took_ms"] for it in service.events("catalog_refreshed")]
+    refreshes = [it["duration_ms"] for it in service.events("catalog_refreshed")]
     slowest = max(refreshes)
 
     assert "Traceback" not in service.log()

@@ -3,15 +3,17 @@
 import hashlib
 import json
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 from structlog.testing import capture_logs
 
+from app.catalog.codec import encode_state
 from app.catalog.current import Catalog
-from app.catalog.records import DEPRECATED, RegionFailure
+from app.catalog.entries import DEPRECATED
+from app.catalog.records import APPLICATION_PROFILES, BASE_PARTS
 from app.refresh.fingerprint import fingerprint
 from app.refresh.formats import DECODERS, FORMAT, READABLE_FROM
 from app.refresh.refresher import Refresher
@@ -20,6 +22,7 @@ from tests.unit.refresh.world import EAST, INTERVAL_S, WEST, World, counting, id
 
 # Files as released versions wrote them, by format; a format that is read has one for ever.
 RELEASED = Path(__file__).parent / "released"
+NEWEST = RELEASED / f"format-{FORMAT}.json"
 
 
 def stored_file(world: World) -> Path:
@@ -52,23 +55,64 @@ def test_a_format_that_is_read_has_a_released_file() -> None:
     assert FORMAT in DECODERS and READABLE_FROM in DECODERS
 
 
-@pytest.mark.parametrize("format", sorted(DECODERS))
-def test_the_released_file_of_a_format_is_read_whole(world: World, format: int) -> None:
-    folder = world.folder / fingerprint(replace(world.settings, regions=(EAST, WEST)))
+def released(world: World, format: int, **settings: Any) -> tuple[Refresher, Catalog]:
+    """A worker that has loaded the released file of a format."""
+    changed = {"regions": (EAST, WEST)} | settings
+    folder = world.folder / fingerprint(replace(world.settings, **changed))
     folder.mkdir(parents=True)
     (folder / "snapshot.json").write_bytes((RELEASED / f"format-{format}.json").read_bytes())
-    refresher, catalog = world.worker(regions=(EAST, WEST))
+    refresher, catalog = world.worker(**changed)
     refresher.reload_if_changed()
+    return refresher, catalog
+
+
+@pytest.mark.parametrize("format", sorted(DECODERS))
+def test_the_released_file_of_a_format_is_read_whole(world: World, format: int) -> None:
+    _, catalog = released(world, format)
 
     snapshot = catalog.current()
     assert ids(catalog) == ["maker.new-v1:0", "maker.old-v1:0"]
     new, old = snapshot.models
-    assert (new.name, new.inference_profiles) == ("New é", (("us.maker.new-v1:0", (EAST,)),))
-    assert (old.lifecycle, old.provider) == (DEPRECATED, "Maker")
-    assert [gone.id for gone in snapshot.state.departed] == ["maker.gone-v1:0"]
-    [failure] = snapshot.state.failures
-    assert isinstance(failure, RegionFailure) and (failure.region, failure.detail) == (WEST, "not authorized")
+    assert (new.name, new.invoke) == ("New é", {EAST: "us.maker.new-v1:0"})
+    assert (old.lifecycle, old.provider, old.invoke) == (DEPRECATED, "Maker", {EAST: "maker.old-v1:0"})
+    assert [gone.id for gone in snapshot.state.removed] == ["maker.gone-v1:0"]
+    assert [(it.region, it.part, it.detail) for it in snapshot.state.failures] == [
+        (WEST, part, "not authorized") for part in BASE_PARTS
+    ]
     assert snapshot.state.attempted_at == datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
+    assert snapshot.state.regions == snapshot.state.configured_regions == (EAST, WEST)
+
+
+def test_of_format_1_the_destinations_are_unknown(world: World) -> None:
+    _, catalog = released(world, 1)
+
+    assert [way.destinations for it in catalog.current().models for way in it.invocations] == [(), ()]
+    assert catalog.current().destinations == frozenset()
+
+
+def test_of_format_2_nothing_is_lost(world: World) -> None:
+    _, catalog = released(world, 2, parts=(*BASE_PARTS, APPLICATION_PROFILES))
+
+    snapshot = catalog.current()
+    state = snapshot.state
+    assert (state.parts, state.retries) == ((*BASE_PARTS, APPLICATION_PROFILES), 2)
+    assert state.retried_at == state.attempted_at + timedelta(seconds=30)
+    assert snapshot.profile_names["us.maker.new-v1:0"] == "US New é"
+    assert snapshot.destinations == {EAST, "us-west-2"}
+    assert [it.name for it in snapshot.application_profiles] == ["Billing"]
+    models = state.listings[0]
+    counts = models.skipped_rows, models.unread_fields, models.backfilled_rows, models.duration_ms
+    assert counts == (1, 2, 1, 120)
+    assert state.failures[0].action == "bedrock:ListFoundationModels"
+    stored = (RELEASED / "format-2.json").read_bytes().partition(b"\n")[2]
+    assert encode_state(state) == stored
+
+
+def test_what_is_stored_today_is_of_the_last_format_and_read_by_no_earlier_version(world: World) -> None:
+    world.worker()[0].refresh_if_due()
+    headers = [json.loads(file.read_bytes().partition(b"\n")[0]) for file in (stored_file(world), NEWEST)]
+
+    assert {(it["format"], it["readable_from"]) for it in headers} == {(FORMAT, READABLE_FROM)}
 
 
 def test_a_newer_format_stays_in_place_and_is_not_served(newer: World) -> None:
@@ -103,8 +147,8 @@ def test_a_newer_format_is_logged_once_and_not_at_each_look_or_refresh(newer: Wo
             # The later version refreshes, too.
             stored_file(newer).touch()
 
-    told = [line for line in logs if line["event"] == "snapshot_format_unsupported"]
-    assert [(line["format"], line["supported"], line["log_level"]) for line in told] == [(FORMAT + 1, FORMAT, "error")]
+    lines = [line for line in logs if line["event"] == "snapshot_format_unsupported"]
+    assert [(line["format"], line["supported"], line["log_level"]) for line in lines] == [(FORMAT + 1, FORMAT, "error")]
 
 
 def test_a_newer_format_that_older_versions_can_read_is_served_and_not_saved_over(world: World) -> None:

@@ -11,15 +11,15 @@ import pytest
 from structlog.testing import capture_logs
 
 from app.catalog.current import Catalog
-from app.catalog.records import ACTIVE, RETIRED, RegionFailure
+from app.catalog.entries import ACTIVE, RETIRED
+from app.catalog.records import MODELS
 from app.discovery.parent import Visits
 from app.refresh import refresher as refreshing
-from app.refresh import schedule
 from app.refresh.file_store import FileStore
 from app.refresh.refresher import Refresher
 from app.refresh.store import LeaseTaken, Stored, StoreUnreachable
 from config import Settings
-from tests.support.builders import NOW, listing, model
+from tests.support.builders import NOW, failure, failures, listing, model
 from tests.unit.refresh.world import EAST, INTERVAL_S, World, counting, ids, save
 
 
@@ -70,9 +70,9 @@ def test_a_refresh_under_way_elsewhere_is_not_repeated(world: World) -> None:
 
 
 def test_all_regions_are_asked_as_often_as_named_ones_and_each_worker_keeps_the_catalog(world: World) -> None:
-    def discover(settings: Settings, *, known_regions: tuple[str, ...], **_: Any) -> Visits:
+    def discover(settings: Settings, *, known_regions: tuple[str, ...], **named: Any) -> Visits:
         known.append(known_regions)
-        return Visits(regions=(EAST,), results=world.answer())
+        return world.discover(settings, **named)
 
     known: list[tuple[str, ...]] = []
     for _ in range(3):
@@ -111,16 +111,6 @@ def test_a_failing_region_leaves_when_the_setting_says(world: World) -> None:
     refresher.refresh_if_due()
 
     assert ids(catalog) == ["a"]
-
-
-def test_while_there_is_nothing_to_serve_the_next_try_comes_soon(world: World) -> None:
-    world.answer = lambda: (RegionFailure(region=EAST, failed_at=world.now, code="Timeout"),)
-    refresher, _ = world.worker()
-    refresher.refresh_if_due()
-    assert refresher.refresh_if_due() is None
-
-    world.wait(seconds=schedule.RETRY_S)
-    assert refresher.refresh_if_due() is not None
 
 
 def test_a_worker_follows_what_another_publishes(world: World) -> None:
@@ -307,13 +297,13 @@ def test_a_worker_with_nothing_to_serve_looks_more_often(world: World) -> None:
 
 
 def test_stopping_ends_a_refresh_under_way_and_publishes_nothing(world: World) -> None:
-    def end_when_told(settings: Settings, *, stopping: Callable[[], bool], **_: Any) -> Visits:
+    def end_when_asked(settings: Settings, *, stopping: Callable[[], bool], **_: Any) -> Visits:
         assert stopping()
         return Visits(regions=settings.regions, results=(), fault="the service is stopping")
 
     catalog = Catalog()
     refresher = Refresher(
-        world.settings, catalog, world.store, end_when_told, clock=lambda: world.now, stopping=lambda: True
+        world.settings, catalog, world.store, end_when_asked, clock=lambda: world.now, stopping=lambda: True
     )
 
     assert refresher.refresh_if_due() is None
@@ -321,17 +311,62 @@ def test_stopping_ends_a_refresh_under_way_and_publishes_nothing(world: World) -
     assert world.store.load() is None
 
 
-def test_the_log_tells_of_a_failed_region_and_of_what_is_served_of_it(world: World) -> None:
+def test_the_log_names_a_part_that_failed_and_what_is_served_of_it(world: World) -> None:
     refresher, _ = world.worker()
     refresher.refresh_if_due()
     world.wait(seconds=INTERVAL_S)
-    failure = RegionFailure(region=EAST, failed_at=world.now, code="ThrottlingException", detail="Slow down", took_ms=7)
-    world.answer = lambda: (failure,)
+    throttled = failures(EAST, "ThrottlingException", at=world.now, detail="Slow down", duration_ms=7)
+    world.answer = lambda: (throttled,)
     with capture_logs() as logs:
         refresher.refresh_if_due()
 
-    told = {line["event"]: line for line in logs}
-    assert told["region_failed"]["code"] == "ThrottlingException"
-    assert told["refresh_failed"]["log_level"] == "error"
-    assert told["region_failed"]["serving"] == f"its listing of {NOW.isoformat(timespec='seconds')}"
-    assert (told["refresh_failed"]["regions_listed"], told["refresh_failed"]["regions_failed"]) == (0, 1)
+    failed = [line for line in logs if line["event"] == "region_failed"]
+    assert [(line["part"], line["code"], line["detail"]) for line in failed] == [
+        (part, "ThrottlingException", "Slow down") for part in ("models", "profiles")
+    ]
+    assert {line["serving"] for line in failed} == {f"its listing of {NOW.isoformat(timespec='seconds')}"}
+    [ended] = [line for line in logs if line["event"] == "refresh_failed"]
+    assert (ended["log_level"], ended["regions_listed"], ended["regions_failed"]) == ("error", 0, 1)
+
+
+def test_the_log_names_the_permission_that_is_missing_and_that_nothing_is_served(world: World) -> None:
+    models, _ = listing(EAST, model("a"))
+    denied = failure(EAST, "profiles", action="bedrock:ListInferenceProfiles")
+    world.answer = lambda: ((models, denied),)
+    with capture_logs() as logs:
+        world.worker()[0].refresh_if_due()
+
+    [failed] = [line for line in logs if line["event"] == "region_failed"]
+    assert (failed["part"], failed["missing_permission"]) == ("profiles", "bedrock:ListInferenceProfiles")
+    assert failed["serving"] == "nothing of it"
+    [ended] = [line for line in logs if line["event"] == "catalog_refreshed"]
+    assert (ended["log_level"], ended["regions_listed"], ended["regions_failed"]) == ("info", 1, 1)
+
+
+@pytest.mark.parametrize(("rows", "is_worth_a_look"), [(10, False), (5, False), (4, True), (1, True)])
+def test_a_part_that_lost_more_than_half_of_its_rows_is_logged_with_both_counts(
+    world: World, rows: int, is_worth_a_look: bool
+) -> None:
+    world.answer = lambda: (listing(EAST, *(model(f"m{number}") for number in range(10)), at=world.now),)
+    refresher, _ = world.worker()
+    refresher.refresh_if_due()
+    world.wait(seconds=INTERVAL_S)
+    world.answer = lambda: (listing(EAST, *(model(f"m{number}") for number in range(rows)), at=world.now),)
+    with capture_logs() as logs:
+        refresher.refresh_if_due()
+
+    shrunk = [line for line in logs if line["event"] == "region_shrunk"]
+    found = [(it["log_level"], it["region"], it["part"], it["rows_before"], it["rows"]) for it in shrunk]
+    assert found == ([("warning", EAST, MODELS, 10, rows)] if is_worth_a_look else [])
+
+
+def test_rows_that_cannot_be_read_are_logged_by_region_and_part(world: World) -> None:
+    world.answer = lambda: (listing(EAST, model("a"), at=world.now, skipped_rows=2, unread_fields=3),)
+    with capture_logs() as logs:
+        world.worker()[0].refresh_if_due()
+
+    incomplete = [line for line in logs if line["event"] == "region_incomplete"]
+    assert [(it["part"], it["skipped_rows"], it["unread_fields"]) for it in incomplete] == [
+        ("models", 2, 3),
+        ("profiles", 2, 3),
+    ]

@@ -11,11 +11,9 @@ from apscheduler.executors.debug import DebugExecutor
 
 from app.discovery.parent import Visits
 from app.refresh.refresher import Refresher
-from app.refresh.schedule import RETRY_S
 from app.refresh.scheduler import JobScheduler
-from tests.support.builders import listing, model
 from tests.unit.refresh.clocks import Time
-from tests.unit.refresh.world import EAST, World, save
+from tests.unit.refresh.world import World, save
 
 HOUR = timedelta(hours=1)
 INTERVAL_S = 60
@@ -153,23 +151,10 @@ def test_nothing_that_another_process_stores_makes_a_refresh_due(world: World) -
     stored = world.store.load()
     assert stored is not None
     old = stored.data.replace(b'"attempted_at":"2026', b'"attempted_at":"2016')
-    empty = b'{"source":"aws","attempted_at":"2016-11-22T12:00:00+00:00","asked_for":["us-east-1"]}'
+    empty = b'{"source":"aws","attempted_at":"2016-11-22T12:00:00+00:00","configured_regions":["us-east-1"]}'
     for data in (old, empty, stored.data) * 5:
         world.wait(seconds=1)
         save(world.store, data)
         refresher.reload_if_changed()
 
         assert refresher.refresh_if_due() is None
-
-
-def test_a_catalog_without_a_model_is_tried_again_soon(world: World) -> None:
-    world.answer = lambda: (listing(EAST, at=world.now),)
-    refresher, _ = world.worker()
-    refresher.refresh_if_due()
-    assert refresher.refresh_if_due() is None
-
-    world.wait(seconds=RETRY_S)
-    world.answer = lambda: (listing(EAST, model("a"), at=world.now),)
-    assert refresher.refresh_if_due() is not None
-    world.wait(seconds=RETRY_S)
-    assert refresher.refresh_if_due() is None

@@ -1,5 +1,7 @@
 """Services with other settings on one folder: each keeps its catalog and its interval."""
 
+from typing import Any
+
 import pytest
 from structlog.testing import capture_logs
 
@@ -7,25 +9,31 @@ from app.catalog.codec import encode_state
 from app.refresh.file_store import file_store
 from app.refresh.fingerprint import fingerprint
 from app.refresh.refresher import SettingsMismatch
-from config import Settings
+from config import PARTS, Settings
 from tests.support.builders import listing, model, snapshot
 from tests.unit.refresh.world import EAST, INTERVAL_S, WEST, World, ids, save
 
 SOUTH = "us-west-2"
 
 
-def of(*regions: str, source: str = "aws", **changes: int) -> str:
-    return fingerprint(Settings(regions=regions, source=source, **changes))  # type: ignore[arg-type]
+def of(*regions: str, source: str = "aws", **changes: Any) -> str:
+    return fingerprint(Settings(regions=regions, source=source, **changes))
 
 
 def test_the_fingerprint_is_that_of_what_a_refresh_stores() -> None:
     different = [of(EAST), of(EAST, WEST), of("all"), of(EAST, source="demo")]
-    different.append(fingerprint(Settings(regions=("all",)), partition="aws-us-gov"))
+    different += [of(EAST, parts=PARTS), of(EAST, parts=("models",)), of("all", aws_region="us-gov-west-1")]
 
     assert len(set(different)) == len(different)
     assert of(EAST, WEST) == of(WEST, EAST)
-    assert of(EAST) == of(EAST, refresh_s=1, default_limit=7)
-    assert fingerprint(Settings(regions=(EAST,)), partition="aws-us-gov") == of(EAST)
+    assert of(EAST, parts=("models", "profiles")) == of(EAST, parts=("profiles", "models")) == of(EAST)
+    assert of(EAST) == of(EAST, refresh_s=1, default_limit=7, list_view="all", invoke_order=("global",))
+
+
+def test_the_partition_counts_for_all_alone_and_the_region_in_it_does_not() -> None:
+    assert of(EAST, aws_region="us-gov-west-1") == of(EAST)
+    assert of("all", aws_region="eu-west-1") == of("all", aws_region="ap-northeast-1") == of("all")
+    assert of("all", aws_region="us-gov-west-1") == of("all", aws_region="us-gov-east-1")
 
 
 def test_the_fingerprint_stays_what_it_was_in_earlier_versions() -> None:
@@ -38,6 +46,7 @@ def test_the_fingerprint_stays_what_it_was_in_earlier_versions() -> None:
 
 def test_services_of_other_regions_refresh_once_an_interval_each(world: World) -> None:
     settings = ((EAST, WEST), (EAST, SOUTH), ("all",))
+    world.answer = lambda: (listing(it, model("a"), at=world.now) for it in (EAST, WEST, SOUTH))
     services = [world.worker(regions=regions) for regions in settings]
     ticks_of_half_a_second = 2 * 20
     for _ in range(3):
@@ -69,7 +78,7 @@ def test_a_catalog_of_other_regions_in_a_services_own_place_is_ignored(world: Wo
     world.answer = lambda: tuple(listing(region, model(region), at=world.now) for region in (EAST, WEST))
     refresher, catalog = world.worker(regions=(EAST, WEST))
     refresher.refresh_if_due()
-    foreign = snapshot(listing(EAST, model("foreign")), at=world.now, asked_for=(EAST,)).state
+    foreign = snapshot(listing(EAST, model("foreign")), at=world.now, configured_regions=(EAST,)).state
     with capture_logs() as logs:
         for _ in range(5):
             save(file_store(Settings(regions=(EAST, WEST), catalog_dir=world.folder)), encode_state(foreign))

@@ -1,6 +1,6 @@
 """A host for the tests of refreshing: a folder, clocks to set, and regions that answer what they are to."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import timedelta
@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from app.catalog.current import Catalog
-from app.discovery.parent import Visit, Visits
+from app.catalog.records import PartResult
+from app.discovery.parent import Visits
 from app.refresh.file_store import FileStore, file_store
 from app.refresh.refresher import Refresher
 from app.refresh.store import SnapshotStore
@@ -21,6 +22,8 @@ EAST, WEST = "us-east-1", "eu-west-1"
 
 
 class World:
+    """`answer` gives what each region that is asked brings, part by part; `asked` are the regions of each visit."""
+
     def __init__(self, folder: Path) -> None:
         self.now = NOW
         self.monotonic_s = 1000.0
@@ -29,14 +32,23 @@ class World:
             regions=(EAST,), refresh_s=INTERVAL_S, refresh_timeout_s=5, auth_disabled=True, catalog_dir=folder
         )
         self.store = file_store(self.settings)
-        self.answer: Callable[[], tuple[Visit, ...]] = lambda: (listing(EAST, model("a"), at=self.now),)
-        self.visits = 0
+        self.answer: Callable[[], Iterable[Iterable[PartResult]]] = lambda: (listing(EAST, model("a"), at=self.now),)
+        self.asked: list[tuple[str, ...]] = []
 
-    def discover(self, settings: Settings, **_: Any) -> Visits:
-        self.visits += 1
-        visits = self.answer()
-        regions = tuple(visit.region for visit in visits) if settings.regions == (ALL_REGIONS,) else settings.regions
-        return Visits(regions=regions, results=visits)
+    @property
+    def visits(self) -> int:
+        return len(self.asked)
+
+    def discover(self, settings: Settings, *, on_result: Callable[[PartResult], None], **_: Any) -> Visits:
+        self.asked.append(settings.regions)
+        results = [result for region in self.answer() for result in region]
+        regions = settings.regions
+        if regions == (ALL_REGIONS,):
+            regions = tuple(dict.fromkeys(result.region for result in results))
+        results = [result for result in results if result.region in regions]
+        for result in results:
+            on_result(result)
+        return Visits(regions=regions, results=tuple(results))
 
     def worker(
         self, discover: Any = None, *, store: SnapshotStore | None = None, **settings: Any
