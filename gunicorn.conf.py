@@ -31,7 +31,7 @@ threads = settings.threads
 #   sync is no quicker (320 us for a bare callable, where threaded takes 290), and one idle connection blocks it; gevent
 #   answers 1 % later than 36 ms. Answering on the thread that waits for connections would save 12 %, and let a slow
 #   client stop a worker. 2, 4 and 8 threads differ by less than the rounds do; 4 leave room for slow clients.
-#   Behind nginx all this counts for one request a second and question.
+#   Behind nginx all this counts for one request a second and URL.
 worker_class = "app.server.worker.Worker"
 logger_class = "app.server.worker.Logger"
 preload_app = True
@@ -44,9 +44,9 @@ timeout = 60
 limit_request_line = 8190
 limit_request_field_size = 8200
 control_socket_disable = True
-# A unix socket is its owner's and group's alone (`--group www-data` for nginx): who asks there is believed.
+# A unix socket is its owner's and group's alone (`--group www-data` for nginx): its peers are trusted proxies.
 umask = 0o117
-# TRUSTED_PROXIES decides, in the application, whose headers count. gunicorn is told of no such header, so it uses none;
+# TRUSTED_PROXIES decides, in the application, whose headers count. gunicorn itself uses no such header;
 # `*` only spares it a look at each peer.
 forwarded_allow_ips = "*"
 secure_scheme_headers: dict[str, str] = {}

@@ -123,7 +123,7 @@ def _remove_abandoned(parent: Path) -> None:
 
 
 def _process(pid: int) -> str | None:
-    """A process, told apart from a later one of its number: its number, start and PID namespace; None if it is gone."""
+    """A process's number, start and PID namespace, which no later process shares; None if it is gone."""
     try:
         status = Path(f"/proc/{pid}/stat").read_text()
     except FileNotFoundError:
