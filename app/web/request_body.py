@@ -1,8 +1,4 @@
-"""Request bodies: read within a limit and a time, and dropped where a response needs none.
-
-A response that comes before the body was read may be lost: the server closes the connection with bytes unread, which
-resets it, and a proxy that is still writing answers 502.
-"""
+"""Request bodies, read within a limit and a time; app/server/connections.py drops what no one reads."""
 
 import socket
 import threading
@@ -16,10 +12,8 @@ from werkzeug.wsgi import get_content_length, get_input_stream
 
 from app.errors import RequestTooLarge
 
-# As deploy/nginx/server.conf's client_max_body_size: so much is read and dropped; the connection of a client that sends
-# more is closed.
+# As deploy/nginx/server.conf's client_max_body_size.
 MAX_BODY_BYTES = 1 << 20
-READ_BYTES = 1 << 16
 # nginx has the whole body before it calls the application; a client without nginx gets this long to send it.
 READ_TIMEOUT_S = 5.0
 
@@ -49,17 +43,6 @@ def read_body(environ: dict[str, Any], *, max_bytes: int) -> bytes:
     if length is not None and len(body) < length:
         raise BadRequest
     return body
-
-
-def drop_body(environ: dict[str, Any]) -> None:
-    """Read what is left of the body, up to MAX_BODY_BYTES, and forget it; never raises for what a client does."""
-    # A stream without an end of its own, of another server than gunicorn, is left alone.
-    if content_length_of(environ) == 0 or not environ.get("wsgi.input_terminated"):
-        return
-    left = MAX_BODY_BYTES
-    with _deadline(environ), suppress(OSError, ParseException):
-        while left > 0 and (data := environ["wsgi.input"].read(READ_BYTES)):
-            left -= len(data)
 
 
 @contextmanager

@@ -13,7 +13,6 @@ from app.catalog.view import CatalogView
 from app.telemetry.access_log import UNMATCHED, AccessLog
 from app.telemetry.request_ids import OPENAI_REQUEST_ID_HEADER, REQUEST_ID, REQUEST_ID_HEADER, new_request_id
 from app.web.proxies import client_address, is_trusted
-from app.web.request_body import drop_body
 from config import Settings
 
 if TYPE_CHECKING:
@@ -75,8 +74,6 @@ class RequestContextMiddleware:
 
         try:
             body = self.inner(environ, start)
-            if environ.get("CONTENT_LENGTH") or "HTTP_TRANSFER_ENCODING" in environ:
-                drop_body(environ)
         except BaseException:
             status, headers, body = "500", [], ()
             raise

@@ -10,7 +10,7 @@ from werkzeug.exceptions import BadRequest
 
 from app.errors import RequestTooLarge
 from app.web import request_body
-from app.web.request_body import MAX_BODY_BYTES, READ_BYTES, drop_body, read_body
+from app.web.request_body import read_body
 
 Pair = tuple[socket.socket, dict[str, Any]]
 
@@ -48,28 +48,3 @@ def test_a_body_that_ends_early_is_a_bad_request() -> None:
 def test_a_client_that_stalls_in_its_body_is_not_waited_for(stalled: Pair) -> None:
     with pytest.raises(BadRequest):
         read_body(stalled[1], max_bytes=1000)
-
-
-def test_a_body_to_be_dropped_is_not_waited_for_either(stalled: Pair) -> None:
-    drop_body(stalled[1])
-
-
-def test_of_an_endless_body_so_much_is_dropped_and_no_more() -> None:
-    class Endless(io.RawIOBase):
-        read_bytes = 0
-
-        def read(self, size: int = -1) -> bytes:
-            self.read_bytes += size
-            return b"x" * size
-
-    body = Endless()
-    drop_body(environ_of(body, HTTP_TRANSFER_ENCODING="chunked"))
-
-    assert MAX_BODY_BYTES <= body.read_bytes <= MAX_BODY_BYTES + READ_BYTES
-
-
-def test_a_stream_that_never_ends_by_itself_is_left_alone() -> None:
-    body = io.BytesIO(b"12345")
-    drop_body({"wsgi.input": body, "CONTENT_LENGTH": "5"})
-
-    assert body.tell() == 0
