@@ -106,6 +106,8 @@ def test_the_operations_guide_names_every_metric() -> None:
         for tree in TREES
         for node in ast.walk(tree)
         if isinstance(node, ast.Call) and ast.unparse(node.func) in ("Counter", "Gauge", "Histogram") and node.args
+        # A `collections.Counter` counts something else.
+        if isinstance(node.args[0], ast.Constant)
     }
     metrics = section(OPERATIONS, "Metrics")
 
