@@ -5,6 +5,7 @@
 # make soak      holds a thousand clients for five minutes (MINUTES= changes it); it needs nginx
 # make mcp-conformance                  runs the official MCP conformance suite and inspector; it needs npm
 # make bench, bench-start, bench-growth, bench-page measure what it costs (docs/performance.md)
+# make cards     makes the model cards anew from the pinned packages; make cards-check compares them (CI does)
 # make docs      writes the table of settings in docs/configuration.md
 # make requirements                     pins requirements*.txt anew
 # VENV= names another virtual environment than .venv.
@@ -94,6 +95,14 @@ requirements: setup
 	for name in requirements requirements-demo requirements-dev; do \
 	$(BIN)/pip-compile --quiet --strip-extras --generate-hashes --allow-unsafe --no-header \
 	--no-emit-index-url --no-emit-trusted-host --no-emit-find-links $$name.in || exit; done
+
+# Downloads two wheels into var/cards; ACCEPT=1 writes the file although rows vanished or limits jumped.
+.PHONY: cards cards-check
+cards: setup
+	$(BIN)/python -m tools.make_cards $(if $(ACCEPT),--accept)
+
+cards-check: setup
+	$(BIN)/python -m tools.make_cards --check
 
 .PHONY: bench bench-start bench-growth bench-page
 bench bench-start bench-growth bench-page: setup
