@@ -41,13 +41,15 @@ def one_of(*allowed: str) -> Callable[[str], str]:
     return parse
 
 
-def some_of(*allowed: str) -> Callable[[str], tuple[str, ...]]:
+def some_of(*allowed: str, required: str) -> Callable[[str], tuple[str, ...]]:
     """Words in any order, which stand in the order of `allowed` in the result."""
 
     def parse(value: str) -> tuple[str, ...]:
         words = comma_separated(value.lower())
         if not words or not set(words) <= set(allowed):
             raise ValueError(f"one or more of {', '.join(allowed)}, comma-separated")
+        if required not in words:
+            raise ValueError(f"a list with {required} among its words")
         return tuple(word for word in allowed if word in words)
 
     return parse

@@ -121,7 +121,7 @@ class Settings:
     parts: tuple[str, ...] = _setting(
         "CATALOG_PARTS",
         ("models", "profiles"),
-        some_of(*PARTS),
+        some_of(*PARTS, required=PARTS[0]),
         "The kinds of listing to request from each region: `models`, `profiles`, and `application_profiles`, the "
         "account's own",
         child=True,

@@ -31,8 +31,8 @@ class ArgumentsSchema(Schema):
         given = self._flat(data) if hasattr(data, "lists") else data
         if not isinstance(given, Mapping):
             return given
-        cleaned = {name: _without_empty(value) for name, value in given.items()}
-        return {name: value for name, value in cleaned.items() if value is not None and value != "" and value != []}
+        cleaned = {name: without_empty(value) for name, value in given.items()}
+        return {name: value for name, value in cleaned.items() if value is not None and value != []}
 
     def _flat(self, args: Any) -> dict[str, Any]:
         """A query string's arguments as one plain dictionary. Of a repeated single value the last one counts.
@@ -51,10 +51,11 @@ class ArgumentsSchema(Schema):
         return query
 
 
-def _without_empty(value: Any) -> Any:
+def without_empty(value: Any) -> Any:
+    """The value, a list without its empty items; None for null and for a text without a letter."""
     if isinstance(value, str):
         return value if value.strip() else None
-    return [item for item in value if item not in ("", None)] if isinstance(value, list) else value
+    return [item for item in map(without_empty, value) if item is not None] if isinstance(value, list) else value
 
 
 class ListArguments(ArgumentsSchema):

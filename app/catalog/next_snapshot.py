@@ -104,7 +104,7 @@ def next_snapshot(
     retries = 0 if before is None else before.retries
     if not is_complete:
         state = replace(state, retries=retries)
-    elif never_listed(state):
+    elif is_incomplete(state):
         state = replace(state, retries=retries + 1)
     return _with_history(build_snapshot(state, at=at, invoke_order=invoke_order, cards=cards), previous, at)
 
@@ -115,6 +115,11 @@ def never_listed(state: CatalogState) -> tuple[str, ...]:
         return state.regions
     listed = {(it.region, it.part) for it in state.listings}
     return tuple(it for it in state.regions if any((it, part) not in listed for part in state.parts))
+
+
+def is_incomplete(state: CatalogState) -> bool:
+    """Whether something was never listed, as while the regions that `all` stands for are unknown."""
+    return not state.regions or bool(never_listed(state))
 
 
 def next_attempt_at(state: CatalogState, *, interval: timedelta) -> datetime:
@@ -129,7 +134,7 @@ def retry_pause(state: CatalogState, *, interval: timedelta) -> timedelta | None
 
     The pauses between the attempts grow from ten seconds up to the interval.
     """
-    if not never_listed(state):
+    if not is_incomplete(state):
         return None
     doublings = min(MAX_DOUBLINGS, max(0, state.retries - 1))
     return min(interval, RETRY_PAUSE * (1 << doublings))

@@ -152,7 +152,7 @@ class StoreFollower:
         ]
         best = max(states, key=lambda state: (len(listed_regions(state)), state.attempted_at), default=None)
         if best is not None and best.listings:
-            self._serve_loaded(best)
+            self._serve_loaded(replace(best, retries=0, retried_at=None))
 
     def _of_my_regions(self, state: CatalogState) -> CatalogState:
         regions = self._settings.regions

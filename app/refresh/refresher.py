@@ -9,7 +9,7 @@ from typing import Protocol
 import structlog
 
 from app.catalog.current import Catalog
-from app.catalog.next_snapshot import never_listed, next_snapshot
+from app.catalog.next_snapshot import is_incomplete, never_listed, next_snapshot
 from app.catalog.records import PartResult
 from app.catalog.snapshot import CatalogSnapshot
 from app.discovery.parent import Visits
@@ -116,8 +116,8 @@ class Refresher:
     def _run_due(self, lease: Lease | None) -> Refresh | None:
         """Ask all regions if a refresh is due, else those that were never listed."""
         latest = self._catalog.latest
-        missing = () if latest is None or self._schedule.is_refresh_due() else never_listed(latest.state)
-        return self._run(lease, only=missing if latest is not None and set(missing) < set(latest.state.regions) else ())
+        is_retry = latest is not None and latest.models and not self._schedule.is_refresh_due()
+        return self._run(lease, only=never_listed(latest.state) if latest is not None and is_retry else ())
 
     def refresh_now(
         self, on_result: Callable[[PartResult], None] = lambda result: None, *, force: bool = False
@@ -221,7 +221,7 @@ class Refresher:
         self, previous: CatalogSnapshot | None, lease: Lease | None, *, only: tuple[str, ...]
     ) -> Callable[[tuple[PartResult, ...]], None] | None:
         """Publishes what has arrived so far; None where all was listed before, so that nothing is urgent."""
-        if previous is not None and not never_listed(previous.state):
+        if previous is not None and not is_incomplete(previous.state):
             return None
         known = () if previous is None else previous.state.regions
 

@@ -18,16 +18,32 @@ from tests.support.builders import KEY, listing, model, profile, snapshot
 
 # What WSGI hands over: the bytes of a path, a query or a header as Latin-1.
 BYTES = st.binary(max_size=40).map(lambda sent: sent.decode("latin-1"))
-NAMES = st.sampled_from(["limit", "after_id", "before_id", "lifecycle", "lifecycle[]", "lifecycle[0]", "region", "x"])
+NAMES = st.sampled_from(
+    [
+        *("limit", "after_id", "before_id", "lifecycle", "lifecycle[]", "lifecycle[0]", "region", "x"),
+        *("view", "within", "within[]", "query", "provider", "input_modalities[]", "streaming"),
+    ]
+)
 VALUES = (
     st.sampled_from(["1", "0", "a", "b", "us.a", "active", "retired", "us-east-1", "mars-1", "", ",", "9" * 5000])
+    | st.sampled_from(["models", "profiles", "all", "us-*", "*", "**", "*-*-*", "*" * 150, "global", "true"])
     | st.integers().map(str)
     | st.text(max_size=6).map(lambda value: quote(value, errors="replace"))
     | st.binary(max_size=6).map(quote)
 )
 QUERIES = st.lists(st.tuples(NAMES, VALUES).map("=".join), max_size=4).map("&".join) | BYTES
-PATHS = st.sampled_from(["/anthropic/v1/models", "/v1/models", "/anthropic/v1", "/livez", "/readyz", "", "/", "//"])
-ENDS = st.sampled_from(["", "/", "/a", "/us.a", "/a[1m]", "/arn:aws:bedrock:us-east-1::foundation-model/a"])
+PATHS = st.sampled_from(
+    [
+        *("/anthropic/v1/models", "/v1/models", "/search_models", "/anthropic/v1", "/livez", "/readyz", "", "/", "//"),
+        *("/v1/messages", "/anthropic/v1/messages", "/v1/chat/completions", "/v1/responses"),
+    ]
+)
+ENDS = st.sampled_from(
+    [
+        *("", "/", "/a", "/us.a", "/a[1m]", "/us.a[1M]", "/bedrock/us.a", "/converse/anthropic/bedrock/a", "/[1m][1m]"),
+        *("/arn:aws:bedrock:us-east-1::foundation-model/a", "/arn:aws:bedrock:::inference-profile/us.a"),
+    ]
+)
 METHODS = st.sampled_from(["GET", "HEAD", "POST", "OPTIONS", "DELETE", "PUT", "TRACE", "\x00"])
 
 DOCUMENTED = {200, 204, 304, 400, 404, 405}

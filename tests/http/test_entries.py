@@ -57,7 +57,7 @@ WORLDWIDE = PROFILE | {
 }
 OWN = PROFILE | {"invoke": {"us-east-1": OWN_ARN}, "geography": "application"}
 # Its region's profiles were never listed.
-UNKNOWN = {
+UNKNOWN: dict[str, Any] = {
     "kind": "model",
     "provider": None,
     "regions": ["ap-south-1"],
@@ -253,13 +253,13 @@ def test_every_id_of_the_profiles_view_can_be_sent_as_it_is(client: FlaskClient)
 def test_pages_of_a_view_hold_every_entry_once(client: FlaskClient, path: str, view: str) -> None:
     whole = ids(client, f"{path}?view={view}")
     seen: list[str] = []
-    query = f"{path}?view={view}&limit=2"
-    page = json_of(client.get(query))
+    query = {"view": view, "limit": "2"}
     while True:
+        page = json_of(client.get(path, query_string=query))
         seen += [entry["id"] for entry in page["data"]]
         if not page["has_more"]:
             break
-        page = json_of(client.get(query, query_string={"view": view, "limit": 2, "after_id": page["last_id"]}))
+        query["after_id"] = page["last_id"]
 
     assert seen == whole
 
@@ -435,6 +435,9 @@ def closed(schema: Any) -> Any:
 def test_the_description_names_every_key_with_its_meaning_and_each_list_argument(client: FlaskClient) -> None:
     document = json_of(client.get("/openapi.json"))
     described = json.dumps(document["components"]["schemas"])
+    for schema in document["components"]["schemas"].values():
+        of_one_kind = schema["properties"].keys() - schema["required"]
+        assert of_one_kind <= {"inference_profiles", "model_id", "geography", "destinations"}
 
     for key in {*MODEL, *PROFILE, "description", "name"}:
         assert f'"{key}": {{' in described, key

@@ -21,8 +21,9 @@ from app import create_app
 from app.auth.authentication import ANONYMOUS
 from app.auth.key_format import parse_key
 from app.catalog.current import Catalog
-from app.catalog.next_snapshot import next_snapshot
+from app.catalog.next_snapshot import never_listed, next_snapshot
 from app.catalog.snapshot import CatalogSnapshot
+from app.refresh.schedule import RefreshSchedule
 from app.services import services_of
 from app.telemetry.access_log import AccessLog
 from app.web.conditions import seconds_of
@@ -30,7 +31,7 @@ from app.web.request_context import CONTEXT, RequestContext, RequestContextMiddl
 from app.web.response_cache_middleware import ResponseCacheMiddleware
 from config import Settings
 from tests.conftest import MakeApp, client_of
-from tests.support.builders import KEY, NOW, day, listing, model, snapshot
+from tests.support.builders import KEY, NOW, day, failures, listing, model, profile, snapshot
 from tests.support.servers import eventually
 
 LIST = "/anthropic/v1/models"
@@ -113,11 +114,20 @@ def module_app(tmp_path_factory: pytest.TempPathFactory) -> Flask:
     return create_app(settings, catalog=Catalog(HISTORY[0]), clock=lambda: NOW + timedelta(days=4))
 
 
+@pytest.fixture(scope="module")
+def timed_app(tmp_path_factory: pytest.TempPathFactory) -> tuple[Flask, list[datetime]]:
+    """An app whose catalog and clock the test changes."""
+    now = [NOW]
+    settings = Settings(api_keys=(KEY,), catalog_dir=tmp_path_factory.mktemp("catalog"), refresh_s=REFRESH_S)
+    return create_app(settings, catalog=Catalog(), clock=lambda: now[0]), now
+
+
 paths = st.sampled_from(
     [
         LIST,
         f"{LIST}/",
         "/v1/models",
+        "/search_models",
         *(f"{prefix}/{name}" for prefix in (LIST, "/v1/models") for name in ("m1", "m3", "m1[1m]", "nope", "ü", "a/b")),
         "/livez",
         "/readyz",
@@ -127,12 +137,19 @@ paths = st.sampled_from(
 )
 
 
-values = st.sampled_from(["1", "3", "1000", "0", "x", "m1", "m3", "m11", "active", "retired", "active,deprecated", ""])
+values = st.sampled_from(
+    [
+        *("1", "3", "1000", "0", "x", "m1", "m3", "m11", "active", "retired", "active,deprecated", ""),
+        *("models", "profiles", "all", "us-*", "eu-*", "*", "global"),
+    ]
+)
 
 
 queries = st.lists(
     st.tuples(
-        st.sampled_from(["limit", "after_id", "before_id", "lifecycle[]", "lifecycle", "region", "beta", "ü"]),
+        st.sampled_from(
+            ["limit", "after_id", "before_id", "lifecycle[]", "lifecycle", "region", "view", "within", "beta", "ü"]
+        ),
         values | st.sampled_from(["us-east-1", "eu-west-1"]) | st.text(max_size=3),
     ),
     max_size=3,
@@ -174,6 +191,7 @@ headers = st.fixed_dictionaries(
 )
 @example([*HISTORY[2:4]], "GET", LIST, "after_id=m3", {}, True, False, "")
 @example(HISTORY[:2:-1], "GET", LIST, "region=eu-west-1", {}, True, False, "")
+@example(HISTORY[:4], "GET", "/v1/models", "view=profiles&region=us-*&within=*", {}, True, False, "")
 @example([HISTORY[0]], "GET", LIST, "", {"Connection": "upgrade", "Upgrade": "websocket"}, True, False, "")
 @example([HISTORY[0]], "GET", LIST, "", {"Content-Length": str(1 << 21)}, True, False, "")
 @example([HISTORY[0]], "HEAD", LIST, "", {"Accept-Encoding": "gzip"}, True, False, "")
@@ -237,6 +255,40 @@ def test_a_view_is_not_called_again_for_what_was_requested_twice(counting: Count
 
     assert len(asked) == 2
     assert len(set(answers)) == 1
+
+
+FILTERS = (
+    *(f"view={view}" for view in ("models", "profiles", "all")),
+    *("region=us-east-1", "region=us-*", "within=us-*", "within=*", "view=all&region=us-*&within=us-east-1"),
+)
+
+
+@pytest.mark.parametrize("path", [LIST, "/v1/models", "/search_models"])
+def test_filtered_lists_are_kept_like_any_other_each_for_itself(counting: Counting, path: str) -> None:
+    client, asked, catalog = counting
+    first = {query: client.get(f"{path}?{query}").data for query in FILTERS}
+    for _ in range(3):
+        assert {query: client.get(f"{path}?{query}").data for query in FILTERS} == first
+
+    assert len(asked) == 2 * len(FILTERS)
+    catalog.publish(HISTORY[2])
+    for query in FILTERS:
+        before, after = json.loads(first[query])["data"], client.get(f"{path}?{query}").get_json()["data"]
+        assert [row["id"] for row in before if row["id"] != "m3"] == [row["id"] for row in after]
+
+
+def test_a_list_that_a_changed_name_of_a_profile_is_in_is_made_anew(counting: Counting) -> None:
+    client, _, catalog = counting
+    names = []
+    for name in ("Old", "New"):
+        row = profile("us.m1", {"m1": ("us-east-1",)}, name=name)
+        new = listing("us-east-1", *rows(1), row)
+        catalog.publish(later(catalog.current(), new, seconds=60, regions=("us-east-1",)))
+        listed = [client.get(f"{LIST}?view=profiles").get_json()["data"] for _ in range(4)]
+        assert listed == [listed[0]] * 4
+        names += [entry["display_name"] for entry in listed[0] if entry["id"] == "us.m1"]
+
+    assert names == ["Old", "New"]
 
 
 def test_a_refresh_that_changes_nothing_keeps_the_answers(counting: Counting) -> None:
@@ -429,6 +481,69 @@ def test_a_catalog_that_could_not_be_refreshed_says_how_old_it_is(make_app: Make
     assert answer.headers["age"] == "1500"
     # The next refresh comes 900 s after the one that failed, so 400 s are left.
     assert answer.headers["cache-control"] == "private, max-age=1900"
+
+
+EAST, WEST = ("us-east-1", "eu-west-1")
+# What a visit brings: the regions that answer, and whether it is over and a retry.
+VISITS: dict[str, tuple[tuple[str, ...], bool, bool]] = {
+    "all answer": ((EAST, WEST), True, False),
+    "one answers": ((EAST,), True, False),
+    "none answers": ((), True, False),
+    "one has answered so far": ((EAST,), False, False),
+    "a retry is answered": ((WEST,), True, True),
+    "a retry is not": ((), True, True),
+}
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    visits=st.lists(st.tuples(st.sampled_from(sorted(VISITS)), st.integers(0, 2000)), min_size=1, max_size=6),
+    later_s=st.integers(0, 1000),
+)
+@example(visits=[("one answers", 0)], later_s=0)
+@example(visits=[("one answers", 0), ("a retry is not", 10)], later_s=3)
+@example(visits=[("all answer", 0), ("none answers", 900)], later_s=100)
+def test_no_answer_is_fresh_beyond_the_next_attempt_nor_much_less_long(
+    timed_app: tuple[Flask, list[datetime]], visits: list[tuple[str, int]], later_s: int
+) -> None:
+    app, now = timed_app
+    now[0] = NOW
+    schedule = RefreshSchedule(
+        services_of(app).settings, clock=lambda: now[0], monotonic=lambda: (now[0] - NOW).total_seconds()
+    )
+    current: CatalogSnapshot | None = None
+    for visit, pause_s in visits:
+        now[0] += timedelta(seconds=pause_s)
+        answering, is_complete, is_retry = VISITS[visit]
+        missing = never_listed(current.state) if current is not None else ()
+        asked = missing if is_retry and missing else (EAST, WEST)
+        results = [it for region in asked if region in answering for it in listing(region, *rows(1), at=now[0])]
+        if is_complete:
+            results += [it for region in asked if region not in answering for it in failures(region, at=now[0])]  # type: ignore[misc]
+        current = next_snapshot(
+            current,
+            results,
+            source="aws",
+            regions=(EAST, WEST),
+            at=now[0],
+            max_stale=timedelta(days=1),
+            is_complete=is_complete,
+            is_retry=is_retry and bool(missing),
+        )
+        schedule.note_refreshed(current.state)
+    services_of(app).catalog.publish(current)
+    now[0] += timedelta(seconds=later_s)
+    answer = client_of(app).get(LIST)
+    if answer.status_code == 503:
+        assert "cache-control" not in answer.headers
+        return
+    max_age_s = int(answer.headers["cache-control"].removeprefix("private, max-age="))
+    left_s = max_age_s - int(answer.headers["age"])
+    now[0] += timedelta(seconds=left_s, milliseconds=-1)
+
+    assert left_s <= 0 or not schedule.is_due()
+    now[0] += timedelta(seconds=1)
+    assert schedule.is_due()
 
 
 def test_last_modified_is_the_last_change_that_a_client_could_see(make_app: MakeApp) -> None:

@@ -47,7 +47,8 @@ def test_a_refresh_that_one_region_fails_says_which_and_ends_with_3(tmp_path: Pa
     report = json.loads(refreshed.stdout)
     assert refreshed.returncode == 3
     assert (report["source"], report["models"] > 50) == ("demo", True)
-    assert [region["failure"] and region["failure"]["code"] for region in report["regions"]] == [None, "UnknownRegion"]
+    codes = [part["failure"] and part["failure"]["code"] for region in report["regions"] for part in region["parts"]]
+    assert codes == [None, None, "UnknownRegion", "UnknownRegion"]
     assert "region_failed" in refreshed.stderr
 
 

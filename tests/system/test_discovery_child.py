@@ -15,7 +15,15 @@ from textwrap import dedent
 import pytest
 
 from app.catalog.codec import encode_result
-from app.catalog.records import MODELS, PROFILES, FoundationModel, InferenceProfile, PartFailure, PartListing
+from app.catalog.records import (
+    MODELS,
+    PROFILES,
+    FoundationModel,
+    InferenceProfile,
+    PartFailure,
+    PartListing,
+    PartResult,
+)
 from app.discovery import parent
 from app.discovery.parent import Visits, discover
 from app.server.child_process import PAST_DEADLINE
@@ -86,6 +94,19 @@ def test_a_result_is_handed_over_before_the_child_ends() -> None:
     )
 
     assert came[0] == MODELS
+
+
+def test_a_result_that_cannot_be_taken_ends_the_child_and_is_no_fault_of_its() -> None:
+    """As where a refresh publishes what has arrived, and has lost its lease."""
+
+    class Refused(Exception):
+        pass
+
+    def refuse(_: PartResult) -> None:
+        raise Refused
+
+    with pytest.raises(Refused):
+        run("out.write(regions + models); out.flush(); time.sleep(60)", on_result=refuse)
 
 
 def test_a_part_without_a_result_has_failed_and_the_other_is_kept() -> None:

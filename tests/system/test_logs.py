@@ -49,7 +49,7 @@ def test_every_line_of_a_running_service_is_one_json_object(tmp_path: Path) -> N
     [line] = [line for line in written if line.get("request_id") == request_id]
     assert (line["route"], line["status"], line["client"]) == ("/v1/models", 200, "127.0.0.1")
     loggers = {line["logger"] for line in written}
-    assert {"gunicorn.error", "app.refresh.refresher", "app.access"} <= loggers
+    assert {"gunicorn.error", "app.refresh.result", "app.access"} <= loggers
     assert KEY not in service.log()
 
 

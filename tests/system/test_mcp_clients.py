@@ -54,8 +54,12 @@ def test_the_client_lists_and_calls_the_tools_whatever_worker_answers(service: S
                 assert result.structured_content == service.get(f"/anthropic/v1/models/{MODEL}").json()
             found = await client.call_tool("search_models", {"query": "nova micro", "region": ["us-east-1"]})
             assert [model["id"] for model in found.structured_content["data"]] == [MODEL]
-            page = await client.call_tool("anthropic_model_list", {"limit": 5})
-            assert page.structured_content == service.get("/anthropic/v1/models?limit=5").json()
+            whole = service.get("/anthropic/v1/models?limit=5").json()
+            page = await client.call_tool("anthropic_model_list", {"limit": 5, "detail": "full"})
+            assert page.structured_content == whole
+            short = await client.call_tool("anthropic_model_list", {"limit": 5, "after_id": None, "region": []})
+            assert [it["id"] for it in short.structured_content["data"]] == [it["id"] for it in whole["data"]]
+            assert len(short.content[0].text) < len(page.content[0].text) / 2  # type: ignore[union-attr]
 
     asyncio.run(session())
 
@@ -82,10 +86,10 @@ def test_the_client_shows_why_a_key_is_refused(service: Service, mode: str) -> N
     with pytest.raises((MCPError, ExceptionGroup)) as raised:
         asyncio.run(session())
 
-    assert "invalid x-api-key" in told(raised.value)
+    assert "invalid x-api-key" in texts_of(raised.value)
 
 
-def told(error: BaseException) -> str:
+def texts_of(error: BaseException) -> str:
     if isinstance(error, BaseExceptionGroup):
-        return " ".join(told(inner) for inner in error.exceptions)
+        return " ".join(texts_of(inner) for inner in error.exceptions)
     return str(error)

@@ -32,6 +32,8 @@ WRONG_KEYS = {
     "in a cookie": {"cookie": f"x-api-key={KEY}"},
 }
 PUBLIC = {"/livez", "/readyz", "/openapi.json", "/docs/", "/docs/<path:path>"}
+# The page for people is public; it asks for the key itself.
+PUBLIC |= {"/", "/catalog", "/catalog/assets/<digest>/<name>"}
 
 
 def closed_targets(app: Flask) -> Iterator[tuple[str, str]]:
@@ -58,7 +60,7 @@ def test_every_route_but_the_public_ones_refuses_without_a_key(app: Flask, way: 
 def test_what_is_no_route_is_refused_without_a_key_too(app: Flask) -> None:
     client = client_of(app, key=None)
 
-    assert [client.get(path).status_code for path in ("/", "/v1", "/v1/other", "/static/x")] == [401] * 4
+    assert [client.get(path).status_code for path in ("/v1", "/v1/other", "/static/x", "/catalog/x")] == [401] * 4
 
 
 def test_a_key_in_the_query_opens_nothing_and_is_answered_with_none_of_it(app: Flask) -> None:

@@ -38,6 +38,7 @@ from pydantic_core import from_json
 
 from app import __version__
 from app.api.answering import answer
+from app.api.arguments import without_empty
 from app.api.catalog_query import CatalogQuery
 from app.api.mcp.brief import BriefPageSchema, BriefResultSchema
 from app.api.mcp.json_schema import arguments_schema, json_schema_of
@@ -79,7 +80,9 @@ class CatalogTool:
         """
         if self.brief is None:
             return self.query, arguments
-        detail = arguments.get("detail") or SHORT
+        detail = without_empty(arguments.get("detail"))
+        if detail in (None, []):
+            detail = SHORT
         if detail not in DETAILS:
             raise InvalidRequest("detail", f"Input should be {alternatives(DETAILS)}")
         others = {name: value for name, value in arguments.items() if name != "detail"}

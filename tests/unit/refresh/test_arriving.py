@@ -80,9 +80,12 @@ def test_nothing_is_published_before_a_region_lists_a_model(world: World) -> Non
 
 
 class Arriving:
-    """A refresh whose results come by themselves: `steps` yields each, and sees the world before the next one."""
+    """A refresh whose results come by themselves: `steps` yields each, and sees the world before the next one.
 
-    def __init__(self, steps: Callable[[], Iterator[PartResult]]) -> None:
+    None is a moment in which nothing comes: the worker is asked whether it stops, as it is all the time.
+    """
+
+    def __init__(self, steps: Callable[[], Iterator[PartResult | None]]) -> None:
         self.steps = steps
         self.arrived: list[PartResult] = []
 
@@ -91,8 +94,9 @@ class Arriving:
     ) -> Visits:
         self.arrived = []
         for result in self.steps():
-            self.arrived.append(result)
-            on_result(result)
+            if result is not None:
+                self.arrived.append(result)
+                on_result(result)
             stopping()
         regions = tuple(dict.fromkeys(it.region for it in self.arrived)) if settings.regions == ("all",) else ()
         return Visits(regions=regions or settings.regions, results=tuple(self.arrived))
@@ -108,12 +112,13 @@ def test_the_first_regions_models_are_stored_and_served_by_all_while_the_others_
         ids_now = ids(others_catalog) if others_catalog.latest else []
         seen.append((ids_now, status.state, {it.region: it.state for it in status.regions}))
 
-    def steps() -> Iterator[PartResult]:
+    def steps() -> Iterator[PartResult | None]:
         models, profiles = listing(EAST, model("a"), at=world.now)
         yield models
-        world.wait(seconds=GATHER_S)
-        look()
         yield profiles
+        look()
+        world.wait(seconds=GATHER_S)
+        yield None
         look()
         world.wait(seconds=25)
         yield from listing(WEST, model("b"), at=world.now)

@@ -186,14 +186,15 @@ def test_a_job_under_way_delays_no_other_and_is_run_once_at_a_time_without_a_war
 
 def test_stopping_waits_for_a_job_that_ends_and_not_for_one_that_hangs(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(scheduling, "STOP_TIMEOUT_S", 0.5)
-    began, ended, never = threading.Event(), threading.Event(), threading.Event()
+    began, go_on, ended, never = (threading.Event() for _ in range(4))
 
     def ends_when_stopping() -> None:
         began.set()
-        assert scheduler._stopping.wait(30)
+        assert go_on.wait(30) and scheduler._stopping.wait(30)
         ended.set()
 
     with running(("ending", ends_when_stopping), ("hanging", lambda: never.wait(30))) as scheduler:
+        go_on.set()
         assert began.wait(5)
         eventually(lambda: "job-hanging" in background())
         stopping = time.monotonic()
