@@ -5,20 +5,49 @@ from typing import Any
 from marshmallow import Schema, fields, post_dump
 
 from app.api.fields import SOMETIMES, RegionMap
-from app.catalog.entries import APPLICATION, INFERENCE_PROFILE, MODEL, RETIRED, CatalogEntry
+from app.catalog.cards import card_payload
+from app.catalog.entries import ALIAS, APPLICATION, INFERENCE_PROFILE, MODEL, RETIRED, CatalogEntry
 
-KINDS = (MODEL, INFERENCE_PROFILE)
-# The keys that entries of one kind alone have.
+KINDS = (MODEL, INFERENCE_PROFILE, ALIAS)
+# The keys that entries of one kind alone have, but for an alias, which has those of the entry that it stands for.
 OF_KIND = {
     "inference_profiles": MODEL,
     "model_id": INFERENCE_PROFILE,
     "geography": INFERENCE_PROFILE,
     "destinations": INFERENCE_PROFILE,
+    "alias_of": ALIAS,
 }
+
+
+def capabilities_of(entry: CatalogEntry) -> dict[str, Any] | None:
+    known = entry.card.capabilities if entry.card is not None else None
+    return None if known is None else known.as_tree()
 
 
 def _list_of_texts() -> fields.List[Any]:
     return fields.List(fields.String())
+
+
+class LimitsSchema(Schema):
+    """What an entry's card tells of a model in the keys of Anthropic's ModelInfo; null where no source has it."""
+
+    line = fields.String(attribute="card.line", dump_default=None, allow_none=True)
+    max_input_tokens = fields.Integer(
+        attribute="card.max_input_tokens",
+        dump_default=None,
+        allow_none=True,
+        metadata={"description": "The most tokens of a request's input on Bedrock."},
+    )
+    max_tokens = fields.Integer(
+        attribute="card.max_tokens",
+        dump_default=None,
+        allow_none=True,
+        metadata={"description": "The most tokens of an answer on Bedrock."},
+    )
+    capabilities = fields.Function(
+        capabilities_of,
+        metadata={"type": ["object", "null"], "description": "Anthropic's tree, whole, or null where it is not known."},
+    )
 
 
 class InvocationsSchema(Schema):
@@ -55,9 +84,25 @@ class InvocationsSchema(Schema):
     output_modalities = fields.List(fields.String())
     response_streaming = fields.Boolean(allow_none=True, metadata={"description": "Null where AWS does not tell."})
 
+    card = fields.Function(
+        lambda entry: card_payload(entry.card, omit=entry.unused_card_fields),
+        metadata={
+            "type": ["object", "null"],
+            "description": "The source and day of each fact that Bedrock does not tell, and list prices, which are "
+            "those of a table and no bill.",
+        },
+    )
+    alias_of = fields.String(
+        metadata={"description": "Of an alias: the id that it stands for now.", SOMETIMES: True},
+    )
+    aliases = fields.List(fields.String(), metadata={"description": "The operator's names that stand for it."})
+
     @post_dump
     def keep_keys_of_kind(self, data: dict[str, Any], **_: Any) -> dict[str, Any]:
-        return {name: value for name, value in data.items() if OF_KIND.get(name, data["kind"]) == data["kind"]}
+        kind = target = data["kind"]
+        if kind == ALIAS:
+            target = MODEL if data["alias_of"] == data["model_id"] else INFERENCE_PROFILE
+        return {name: value for name, value in data.items() if OF_KIND.get(name, kind) in (kind, target)}
 
 
 def description_of(entry: CatalogEntry) -> str:

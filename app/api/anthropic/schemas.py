@@ -5,7 +5,7 @@ from typing import Any, ClassVar
 from marshmallow import Schema, ValidationError, fields, validates_schema
 
 from app.api.arguments import ListArguments
-from app.api.entry_schemas import InvocationsSchema, description_of
+from app.api.entry_schemas import InvocationsSchema, LimitsSchema, description_of
 from app.api.fields import MAX_ID_CHARS, Between, EnumList, Instant, Integer, Text
 from app.catalog.entries import ACTIVE, DEPRECATED, LIFECYCLES
 
@@ -38,8 +38,14 @@ class ListModelsArguments(ListArguments):
             raise ValidationError("Only one of after_id and before_id can be given", "before_id")
 
 
-class ModelInfoSchema(Schema):
+class ModelInfoSchema(LimitsSchema):
     """One CatalogEntry as Anthropic's ModelInfo; every key is always there."""
+
+    class Meta:
+        fields = (
+            *("type", "id", "display_name", "created_at", "lifecycle", "deprecated_at", "retires_at"),
+            *("line", "max_input_tokens", "max_tokens", "capabilities", "description", "aws_bedrock"),
+        )
 
     type = fields.Constant("model", metadata={"type": "string", "enum": ["model"]})
     id = fields.String()
@@ -48,10 +54,6 @@ class ModelInfoSchema(Schema):
     lifecycle = fields.String(metadata={"enum": list(LIFECYCLES)})
     deprecated_at = Instant(allow_none=True)
     retires_at = Instant(allow_none=True)
-    line = fields.Constant(None, metadata={"type": "string"})
-    max_input_tokens = fields.Constant(None, metadata={"type": "integer"})
-    max_tokens = fields.Constant(None, metadata={"type": "integer"})
-    capabilities = fields.Constant(None, metadata={"type": "object"})
     description = fields.Function(
         description_of, metadata={"type": "string", "description": "One short line for pickers."}
     )

@@ -30,6 +30,9 @@ class BriefEntrySchema(Schema):
     created_at = Instant()
     lifecycle = fields.String(metadata={"enum": list(LIFECYCLES)})
     retires_at = Instant(allow_none=True, metadata={SOMETIMES: True})
+    max_input_tokens = fields.Integer(
+        attribute="card.max_input_tokens", dump_default=None, allow_none=True, metadata={SOMETIMES: True}
+    )
     regions = fields.Nested(RegionCountSchema)
     profiles = fields.List(
         fields.String(),

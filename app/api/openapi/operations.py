@@ -121,6 +121,10 @@ QUERY_EXAMPLES: dict[str, Any] = {
     "input_modalities": ["TEXT"],
     "output_modalities": ["TEXT"],
     "streaming": True,
+    "min_input_tokens": 200_000,
+    "min_output_tokens": 8_192,
+    "capability": ["thinking.types.adaptive"],
+    "sort": "price_input",
 }
 
 

@@ -5,13 +5,25 @@ from typing import Any, ClassVar
 from marshmallow import Schema, fields, post_load
 
 from app.api.arguments import ListArguments
-from app.api.entry_schemas import InvocationsSchema
-from app.api.fields import MAX_ID_CHARS, MAX_QUERY_CHARS, Between, Boolean, Instant, Integer, StringList, Text
+from app.api.entry_schemas import InvocationsSchema, LimitsSchema
+from app.api.fields import (
+    MAX_ID_CHARS,
+    MAX_QUERY_CHARS,
+    Between,
+    Boolean,
+    EnumString,
+    Instant,
+    Integer,
+    StringList,
+    Text,
+)
 from app.catalog.entries import ACTIVE, DEPRECATED, LIFECYCLES
-from app.catalog.search import ModelFilter
+from app.catalog.search import CAPABILITIES, SORTS, ModelFilter
 
 MAX_LIMIT = 1000
 DEFAULT_LIMIT = 20
+# Above any model's limit, and below what no number of a client's language holds.
+MAX_TOKENS = 1_000_000_000
 
 
 class SearchArguments(ListArguments):
@@ -19,7 +31,7 @@ class SearchArguments(ListArguments):
 
     LISTS: ClassVar[tuple[str, ...]] = (
         *ListArguments.LISTS,
-        *("provider", "input_modalities", "output_modalities", "lifecycle"),
+        *("provider", "input_modalities", "output_modalities", "lifecycle", "capability"),
     )
 
     query = Text(
@@ -47,6 +59,29 @@ class SearchArguments(ListArguments):
         load_default=[ACTIVE, DEPRECATED],
         metadata={"description": "The model is in one of these lifecycle stages."},
     )
+    min_input_tokens = Integer(
+        validate=Between(1, MAX_TOKENS),
+        metadata={"description": "The model is known to take at least so many tokens."},
+    )
+    min_output_tokens = Integer(
+        validate=Between(1, MAX_TOKENS),
+        metadata={"description": "The model is known to give at least so many tokens."},
+    )
+    capability = StringList(
+        CAPABILITIES,
+        attribute="capabilities",
+        metadata={
+            "description": "What the model is known to be able to do, all of them: dotted names of Anthropic's tree, "
+            "such as `thinking.types.adaptive`, and `tool_use`."
+        },
+    )
+    sort = EnumString(
+        tuple(SORTS),
+        metadata={
+            "description": "The newest first (`created`), the lowest list price first, or the longest input first "
+            "(`context`); what is not known stands last."
+        },
+    )
     limit = Integer(
         validate=Between(1, MAX_LIMIT),
         load_default=DEFAULT_LIMIT,
@@ -60,11 +95,12 @@ class SearchArguments(ListArguments):
     @post_load
     def gather(self, data: dict[str, Any], **_: Any) -> dict[str, Any]:
         data = super().gather(data)
-        others: dict[str, Any] = {name: data.pop(name) for name in ("limit", "after_id", "listed") if name in data}
+        names = ("limit", "after_id", "listed", "sort")
+        others: dict[str, Any] = {name: data.pop(name) for name in names if name in data}
         return others | {"wanted": ModelFilter(**data)}
 
 
-class FoundModelSchema(InvocationsSchema):
+class FoundModelSchema(LimitsSchema, InvocationsSchema):
     """One CatalogEntry with what choosing a model takes."""
 
     class Meta:
