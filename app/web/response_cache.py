@@ -202,6 +202,6 @@ class CacheGeneration:
             mine.models is other.models
             and mine.application_profiles is other.application_profiles
             and mine.profile_names is other.profile_names
-            and mine.removed_at == other.removed_at
+            and mine.removed == other.removed
             and mine.state.regions == other.state.regions
         )
