@@ -35,7 +35,7 @@ def create_app(
             and nothing is announced in the log.
 
     Raises:
-        ConfigError: no key is configured, or a demo whose data is not installed.
+        ConfigError: no key is configured, a demo whose data is not installed, or a packaged file of cards is damaged.
     """
     from flask import Flask
 
@@ -50,6 +50,7 @@ def create_app(
     from app.auth.authentication import public
     from app.auth.aws_parent import read_aws_sources
     from app.auth.key_refresher import KeyRefresher
+    from app.catalog.cards import DamagedCardFile, load_packaged_cards
     from app.catalog.current import Catalog
     from app.catalog.scope import Scope
     from app.discovery.parent import discover as discover_in_child
@@ -65,6 +66,7 @@ def create_app(
     from app.web.flask_request import Request
     from app.web.request_context import RequestContextMiddleware
     from app.web.response_cache_middleware import ResponseCacheMiddleware
+    from config import ConfigError
 
     logs.configure(settings.log_format, settings.log_level)
     app = Flask(__name__, static_folder=None)
@@ -75,6 +77,10 @@ def create_app(
 
     catalog = catalog or Catalog()
     clock = clock or utc_now
+    try:
+        cards = load_packaged_cards()
+    except DamagedCardFile as error:
+        raise ConfigError(f"packaged cards: {error}") from None
     scope = Scope(include_provisioned=settings.include_provisioned, list_view=settings.list_view)
     key_refresher = KeyRefresher(
         settings, read_aws_sources, cache_dir=runtime_dir.folder(), is_required=not for_commands
@@ -92,6 +98,7 @@ def create_app(
         discover or discover_in_child,
         clock=clock,
         stopping=scheduler.is_stopping,
+        cards=lambda: cards,
     )
     # Every background job of a worker.
     scheduler.add_job(refresher.reload_if_changed, name="reload_if_changed", every_s=refresher.reload_check_s)

@@ -7,11 +7,12 @@ from datetime import datetime
 
 import structlog
 
+from app.catalog.cards import NO_CARDS, CardBook
 from app.catalog.codec import encode_state
 from app.catalog.current import Catalog
 from app.catalog.reading import Malformed
 from app.catalog.records import MODELS, CatalogState
-from app.catalog.snapshot import CatalogSnapshot, build_snapshot, restrict_to_regions, reuse_models
+from app.catalog.snapshot import CatalogSnapshot, build_snapshot, restrict_to_regions, reuse_models, with_cards
 from app.refresh.formats import DECODERS, FORMAT
 from app.refresh.schedule import RefreshSchedule
 from app.refresh.store import (
@@ -55,12 +56,14 @@ class StoreFollower:
         schedule: RefreshSchedule,
         *,
         clock: Callable[[], datetime],
+        cards: Callable[[], CardBook] = lambda: NO_CARDS,
     ) -> None:
         self._settings = settings
         self._catalog = catalog
         self._store = store
         self._schedule = schedule
         self._clock = clock
+        self._cards = cards
         self._borrowed = False
         self.known = KnownStore()
         # Jobs and requests load and publish; the older of two catalogs must not be the last one published.
@@ -86,6 +89,18 @@ class StoreFollower:
                 self.reload_if_changed()
             finally:
                 self._publishing.release()
+
+    def follow_cards(self) -> None:
+        """Publish the catalog with the cards in force, where it was derived with others."""
+        with self._publishing:
+            latest = self._catalog.latest
+            if latest is not None and latest.cards is not self._cards():
+                self._catalog.publish(self._with_cards(latest))
+
+    def _with_cards(self, snapshot: CatalogSnapshot) -> CatalogSnapshot:
+        """The snapshot with the cards in force, which may have changed while a refresh was under way."""
+        cards = self._cards()
+        return snapshot if snapshot.cards is cards else with_cards(snapshot, cards, at=self._clock())
 
     def _load(self, token: object) -> None:
         before = self.known
@@ -163,7 +178,7 @@ class StoreFollower:
         log.info("catalog_loaded", regions=len(listed_regions(state)), attempted_at=state.attempted_at.isoformat())
 
     def _publish(self, state: CatalogState, at: datetime) -> None:
-        snapshot = build_snapshot(state, at=at, invoke_order=self._settings.invoke_order)
+        snapshot = build_snapshot(state, at=at, invoke_order=self._settings.invoke_order, cards=self._cards())
         self._catalog.publish(reuse_models(snapshot, self._catalog.latest))
 
     def publish_refreshed(self, snapshot: CatalogSnapshot, lease: Lease | None) -> bool:
@@ -182,7 +197,7 @@ class StoreFollower:
                 if saved.version < self.known.version:
                     raise LeaseLost(LEASE_REPLACED)
                 self.known = saved
-            self._catalog.publish(reuse_models(snapshot, self._catalog.latest))
+            self._catalog.publish(reuse_models(self._with_cards(snapshot), self._catalog.latest))
             self._schedule.note_refreshed(snapshot.state)
         return saved is not None
 

@@ -8,6 +8,7 @@ from typing import Protocol
 
 import structlog
 
+from app.catalog.cards import NO_CARDS, CardBook
 from app.catalog.current import Catalog
 from app.catalog.next_snapshot import is_incomplete, never_listed, next_snapshot
 from app.catalog.records import PartResult
@@ -66,10 +67,12 @@ class Refresher:
         clock: Callable[[], datetime] = utc_now,
         monotonic: Callable[[], float] = time.monotonic,
         stopping: Callable[[], bool] = lambda: False,
+        cards: Callable[[], CardBook] = lambda: NO_CARDS,
     ) -> None:
         """
         Args:
             stopping: asked during a refresh; True ends it, and its discovery child with it.
+            cards: the book in force, which every snapshot is derived with.
         """
         self._settings = settings
         self._catalog = catalog
@@ -77,8 +80,9 @@ class Refresher:
         self._discover = discover
         self._clock = clock
         self._stopping = stopping
+        self._cards = cards
         self._schedule = RefreshSchedule(settings, clock=clock, monotonic=monotonic)
-        self._follower = StoreFollower(settings, catalog, store, self._schedule, clock=clock)
+        self._follower = StoreFollower(settings, catalog, store, self._schedule, clock=clock, cards=cards)
 
     def reload_check_s(self) -> float:
         """Seconds until the next look for what another worker stored."""
@@ -95,6 +99,10 @@ class Refresher:
     def reload_before_404(self) -> None:
         """Reload for a request that names something unknown."""
         self._follower.reload_before_404()
+
+    def follow_cards(self) -> None:
+        """Derive the catalog anew where the book of cards in force is another one."""
+        self._follower.follow_cards()
 
     def refresh_if_due(self) -> Refresh | None:
         """Refresh if the catalog is due and no other worker holds the lease."""
@@ -259,4 +267,5 @@ class Refresher:
             is_complete=is_complete,
             is_retry=is_retry,
             invoke_order=self._settings.invoke_order,
+            cards=self._cards(),
         )
