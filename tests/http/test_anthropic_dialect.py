@@ -87,7 +87,7 @@ def test_a_page_is_what_the_real_api_answers_and_one_object_more(make_app: MakeA
         '"description":"Maker, us-east-1, ends 2027-12-27",'
         '"aws_bedrock":{"kind":"model","provider":"Maker","regions":["us-east-1"],"on_demand_regions":[],'
         '"invoke":{"us-east-1":"us.maker.a-v1:0"},"inference_profiles":{"us.maker.a-v1:0":["us-east-1"]},'
-        '"input_modalities":["TEXT","IMAGE"],"output_modalities":["TEXT"],"response_streaming":true}}],'
+        '"input_modalities":["TEXT","IMAGE"],"output_modalities":["TEXT"],"response_streaming":true,"card":null,"aliases":[]}}],'
         '"has_more":false,"first_id":"maker.a-v1:0","last_id":"maker.a-v1:0"}\n'
     )
     assert answer.mimetype == "application/json"
@@ -381,6 +381,8 @@ def test_a_profile_is_retrieved_as_what_it_is(make_app: MakeApp, name: str) -> N
         "input_modalities": ["TEXT"],
         "output_modalities": ["TEXT"],
         "response_streaming": None,
+        "card": None,
+        "aliases": [],
     }
 
 

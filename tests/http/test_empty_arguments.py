@@ -17,7 +17,17 @@ EMPTY: list[Any] = [None, "", []]
 EMPTY_LISTS: list[Any] = [[""], [None], [None, ""]]
 EMPTY_QUERIES = ["{}=", "{}", "{}=&{}=", "{}[]=", "{}[0]=&{}[1]=", "{}=,"]
 # A comma in what is no list is a value.
-SINGLE = {"limit", "after_id", "before_id", "view", "query", "streaming"}
+SINGLE = {
+    "limit",
+    "after_id",
+    "before_id",
+    "view",
+    "query",
+    "streaming",
+    "sort",
+    "min_input_tokens",
+    "min_output_tokens",
+}
 
 
 @pytest.fixture
@@ -48,7 +58,7 @@ def test_every_argument_of_every_route_may_be_empty(app: Flask, client: FlaskCli
 
     assert {name for _, name in seen} >= {"limit", "after_id", "before_id", "lifecycle[]", "view", "region", "within"}
     assert {name for path, name in seen if path == "/v1/models"} == {"view", "region", "within"}
-    assert len(seen) == 7 + 3 + 11
+    assert len(seen) == 7 + 3 + 15
 
 
 def test_all_arguments_may_be_empty_at_once(app: Flask, client: FlaskClient) -> None:
@@ -104,6 +114,7 @@ def test_the_tools_have_the_arguments_that_are_tried_here(client: FlaskClient) -
     assert optional == {
         "search_models": {
             *("query", "provider", "input_modalities", "output_modalities", "streaming", "lifecycle"),
+            *("min_input_tokens", "min_output_tokens", "capability", "sort"),
             *("view", "region", "within", "limit", "after_id", "detail"),
         },
         "anthropic_model_list": {

@@ -28,6 +28,8 @@ FACTS = {
     "input_modalities": ["TEXT", "IMAGE"],
     "output_modalities": ["TEXT"],
     "response_streaming": True,
+    "card": None,
+    "aliases": [],
 }
 MODEL = FACTS | {
     "kind": "model",
@@ -67,6 +69,8 @@ UNKNOWN: dict[str, Any] = {
     "input_modalities": ["TEXT"],
     "output_modalities": ["TEXT"],
     "response_streaming": None,
+    "card": None,
+    "aliases": [],
 }
 ENDED = UNKNOWN | {"regions": []}
 
@@ -146,6 +150,8 @@ def test_a_found_entry_has_the_same_without_nesting(client: FlaskClient, entry_i
     aws_bedrock = dict(ENTRIES[entry_id][2])
     aws_bedrock["streaming"] = aws_bedrock.pop("response_streaming")
     others = {name: entry.pop(name) for name in ("id", "name", "lifecycle", "created_at", "deprecated_at")}
+    limits = [entry.pop(name) for name in ("line", "max_input_tokens", "max_tokens", "capabilities")]
+    assert limits == [None] * 4
     assert others["name"] == ENTRIES[entry_id][0]
     assert entry == aws_bedrock | {"retires_at": None}
 
@@ -437,7 +443,7 @@ def test_the_description_names_every_key_with_its_meaning_and_each_list_argument
     described = json.dumps(document["components"]["schemas"])
     for schema in document["components"]["schemas"].values():
         of_one_kind = schema["properties"].keys() - schema["required"]
-        assert of_one_kind <= {"inference_profiles", "model_id", "geography", "destinations"}
+        assert of_one_kind <= {"inference_profiles", "model_id", "geography", "destinations", "alias_of"}
 
     for key in {*MODEL, *PROFILE, "description", "name"}:
         assert f'"{key}": {{' in described, key

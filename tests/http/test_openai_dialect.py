@@ -65,7 +65,7 @@ def test_a_list_is_what_the_real_api_answers(make_app: MakeApp) -> None:
         '{"id":"a","object":"model","created":1771329600,"owned_by":"Maker","shutdown_date":null,"name":"a",'
         '"aws_bedrock":{"kind":"model","provider":"Maker","regions":["us-east-1"],"on_demand_regions":["us-east-1"],'
         '"invoke":{"us-east-1":"a"},"inference_profiles":{},"input_modalities":["TEXT"],"output_modalities":["TEXT"],'
-        '"response_streaming":null}}'
+        '"response_streaming":null,"card":null,"aliases":[]}}'
     )
     bare = '{"id":"b","object":"model","created":0,"owned_by":"unknown","shutdown_date":"2026-12-22"}'
     assert client.get(LIST).text.startswith(f'{{"object":"list","data":[{first},{bare[:-1]},"name":"b",')

@@ -57,6 +57,12 @@ def test_a_found_model_says_all_that_calling_it_takes(client: FlaskClient) -> No
                 "deprecated_at": None,
                 "retires_at": None,
                 "inference_profiles": {"eu.amazon.nova-lite": ["eu-west-1"]},
+                "line": None,
+                "max_input_tokens": None,
+                "max_tokens": None,
+                "capabilities": None,
+                "card": None,
+                "aliases": [],
             }
         ],
         "total": 1,

@@ -38,14 +38,8 @@ class ListModelsArguments(ListArguments):
             raise ValidationError("Only one of after_id and before_id can be given", "before_id")
 
 
-class ModelInfoSchema(LimitsSchema):
-    """One CatalogEntry as Anthropic's ModelInfo; every key is always there."""
-
-    class Meta:
-        fields = (
-            *("type", "id", "display_name", "created_at", "lifecycle", "deprecated_at", "retires_at"),
-            *("line", "max_input_tokens", "max_tokens", "capabilities", "description", "aws_bedrock"),
-        )
+class LifecycleSchema(Schema):
+    """The first keys of ModelInfo."""
 
     type = fields.Constant("model", metadata={"type": "string", "enum": ["model"]})
     id = fields.String()
@@ -54,6 +48,11 @@ class ModelInfoSchema(LimitsSchema):
     lifecycle = fields.String(metadata={"enum": list(LIFECYCLES)})
     deprecated_at = Instant(allow_none=True)
     retires_at = Instant(allow_none=True)
+
+
+class ModelInfoSchema(LimitsSchema, LifecycleSchema):
+    """One CatalogEntry as Anthropic's ModelInfo; every key is always there, those of the last base first."""
+
     description = fields.Function(
         description_of, metadata={"type": "string", "description": "One short line for pickers."}
     )
