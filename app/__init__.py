@@ -35,8 +35,11 @@ def create_app(
             and nothing is announced in the log.
 
     Raises:
-        ConfigError: no key is configured, a demo whose data is not installed, or a packaged file of cards is damaged.
+        ConfigError: no key is configured, a demo whose data is not installed, a packaged file of cards is
+            damaged, or the operator's file is not allowed.
     """
+    from pathlib import Path
+
     from flask import Flask
 
     from app import cli
@@ -52,8 +55,12 @@ def create_app(
     from app.auth.key_refresher import KeyRefresher
     from app.catalog.cards import DamagedCardFile, load_packaged_cards
     from app.catalog.current import Catalog
+    from app.catalog.policy import Policy
     from app.catalog.scope import Scope
+    from app.catalog.scopes import Scopes
     from app.discovery.parent import discover as discover_in_child
+    from app.operator_file.in_force import OperatorFileInForce
+    from app.operator_file.reading import InvalidOperatorFile
     from app.pages import views as pages
     from app.refresh.file_store import file_store
     from app.refresh.refresher import Refresher, utc_now
@@ -86,9 +93,18 @@ def create_app(
         settings, read_aws_sources, cache_dir=runtime_dir.folder(), is_required=not for_commands
     )
     key_ring = key_refresher.ring
-    response_cache = ResponseCacheMiddleware(app.wsgi_app, settings=settings, catalog=catalog, scope=scope, clock=clock)
+    response_cache = ResponseCacheMiddleware(app.wsgi_app, settings=settings, catalog=catalog, clock=clock)
     app.wsgi_app = RequestContextMiddleware(  # type: ignore[method-assign]
         response_cache, settings=settings, key_ring=key_ring, access_log=AccessLog(settings)
+    )
+    catalog.put_in_force(Policy.of(Scopes(default=scope)))
+    operator_file = OperatorFileInForce(
+        Path(settings.operator_file) if settings.operator_file else None,
+        base=scope,
+        cards=cards,
+        catalog=catalog,
+        key_names=lambda: key_ring.own_names,
+        keep_in=runtime_dir.folder(),
     )
     scheduler = JobScheduler()
     refresher = Refresher(
@@ -98,18 +114,25 @@ def create_app(
         discover or discover_in_child,
         clock=clock,
         stopping=scheduler.is_stopping,
-        cards=lambda: cards,
+        cards=lambda: operator_file.cards,
     )
+    operator_file.on_new_cards = refresher.follow_cards
+    if not for_commands:
+        try:
+            operator_file.load()
+        except InvalidOperatorFile as error:
+            raise ConfigError(str(error)) from None
     # Every background job of a worker.
     scheduler.add_job(refresher.reload_if_changed, name="reload_if_changed", every_s=refresher.reload_check_s)
     scheduler.add_job(refresher.refresh_if_due, name="refresh_if_due", every_s=refresher.due_check_s)
     scheduler.add_job(key_refresher.refresh, name="refresh_keys", every_s=lambda: 1.0)
+    scheduler.add_job(operator_file.reload_if_changed, name="reload_operator_file", every_s=lambda: 1.0)
     scheduler.add_job(response_cache.warm, name="warm", every_s=refresher.reload_check_s)
     services = app.extensions[EXTENSION] = Services(
         settings=settings,
         clock=clock,
         catalog=catalog,
-        scope=scope,
+        operator_file=operator_file,
         key_ring=key_ring,
         key_refresher=key_refresher,
         refresher=refresher,

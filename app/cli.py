@@ -8,6 +8,7 @@ import os
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import click
@@ -18,12 +19,16 @@ from rich.table import Table
 
 from app.api.anthropic.schemas import ModelInfoSchema
 from app.api.status_schemas import CatalogReportSchema
-from app.catalog.entries import ACTIVE, GEOGRAPHIC, ON_DEMAND, WORLDWIDE, CatalogEntry
+from app.auth.key_format import InvalidKeySource
+from app.auth.key_sources import names_of_local_keys
+from app.catalog.aliases import AliasTargetGone
+from app.catalog.entries import ACTIVE, GEOGRAPHIC, ON_DEMAND, WORLDWIDE, CatalogEntry, profile_ids
 from app.catalog.records import PartResult
 from app.catalog.scope import ALL_VIEW, VIEWS, Scope
 from app.catalog.snapshot import CatalogSnapshot
 from app.catalog.status import status_of
 from app.catalog.view import CatalogView, ListFilter, UnknownValue
+from app.operator_file.reading import InvalidOperatorFile
 from app.refresh.refresher import SettingsMismatch
 from app.refresh.result import Refresh
 from app.refresh.store import LeaseLost, LeaseTaken, StoreUnreachable
@@ -130,15 +135,20 @@ def status(as_json: bool) -> None:
 )
 @click.option("--within", multiple=True, help="Show what is processed within this region or pattern alone; repeatable.")
 @click.option("--view", "shown_view", type=click.Choice(VIEWS), help="Show models, ids that can be sent, or all.")
+@click.option("--scope", "scope_name", help="Show what this scope of the operator's file sees.")
+@click.option("--key-name", help="Show what the key of this name sees.")
 @click.option("--json", "as_json", is_flag=True, help="Print the models as JSON.")
 def show(
-    model_id: str | None, regions: tuple[str, ...], within: tuple[str, ...], shown_view: str | None, as_json: bool
+    model_id: str | None,
+    regions: tuple[str, ...],
+    within: tuple[str, ...],
+    shown_view: str | None,
+    scope_name: str | None,
+    key_name: str | None,
+    as_json: bool,
 ) -> None:
     """Show the stored catalog as models by regions, or one model or profile by its id or ARN."""
-    snapshot = _stored()
-    if snapshot is None:
-        raise click.ClickException("no catalog is stored; `flask catalog refresh` makes one")
-    view = CatalogView(snapshot, EVERYTHING)
+    view = _view_of(scope_name, key_name)
     wanted = ListFilter(view=shown_view, regions=regions, within=within)
     try:
         if model_id is not None:
@@ -159,7 +169,7 @@ def show(
 
 
 def _show_one(view: CatalogView, name: str, wanted: ListFilter, *, as_json: bool) -> None:
-    entry = view.find(name)
+    entry = _found(view, name)
     if entry is None:
         raise click.ClickException(f"no model, inference profile or ARN {name!r} is in the catalog")
     if wanted.regions or wanted.within:
@@ -173,6 +183,81 @@ def _show_one(view: CatalogView, name: str, wanted: ListFilter, *, as_json: bool
         click.echo(json.dumps(described, indent=2))
     else:
         _print_entry(described)
+
+
+def _view_of(scope_name: str | None = None, key_name: str | None = None) -> CatalogView:
+    """The stored catalog as a scope or a key sees it, or whole, with what the operator's file states."""
+    services = current_services()
+    try:
+        services.operator_file.load()
+    except InvalidOperatorFile as error:
+        if scope_name is not None or key_name is not None:
+            raise click.ClickException(str(error)) from None
+        click.echo(f"Without the operator's file: {error}", err=True)
+    snapshot = _stored()
+    if snapshot is None:
+        raise click.ClickException("no catalog is stored; `flask catalog refresh` makes one")
+    policy = services.catalog.published.policy
+    scope: Scope | None = EVERYTHING
+    if scope_name is not None and key_name is not None:
+        raise click.UsageError("--scope and --key-name exclude each other")
+    if scope_name is not None:
+        scope = policy.scopes.get(scope_name)
+    elif key_name is not None:
+        scope = policy.by_key_name[key_name]
+    if scope is None:
+        names = ", ".join(it.name for it in (*policy.scopes.named, policy.scopes.default) if it.name)
+        raise click.BadParameter(f"not in the operator's file, which has {names or 'none'}", param_hint="--scope")
+    return CatalogView(snapshot, scope, policy.aliases)
+
+
+def _found(view: CatalogView, name: str) -> CatalogEntry | None:
+    try:
+        return view.find(name)
+    except AliasTargetGone as error:
+        raise click.ClickException(f"{name!r} is an alias of {error.alias.target!r}, which is not there") from None
+
+
+@catalog.command()
+@click.argument("file", required=False, type=click.Path(path_type=Path))
+def check(file: Path | None) -> None:
+    """Check an operator's file, by default that of CATALOG_CONFIG_FILE, against the keys here and the stored catalog.
+
+    Exit status: 1 if it cannot be used.
+    """
+    services = current_services()
+    _stored()
+    try:
+        reasons = services.operator_file.reasons_against(file, key_names=names_of_local_keys(services.settings))
+    except (InvalidOperatorFile, InvalidKeySource) as error:
+        raise click.ClickException(str(error)) from None
+    for reason in reasons:
+        click.echo(reason)
+    if reasons:
+        sys.exit(1)
+    click.echo("ok")
+
+
+@catalog.command()
+@click.argument("model_id")
+def cards(model_id: str) -> None:
+    """Show what the cards state of a model: each field with its source and date, and what the packages disagree on."""
+    view = _view_of()
+    entry = _found(view, model_id)
+    if entry is None:
+        raise click.ClickException(f"no model, inference profile or ARN {model_id!r} is in the catalog")
+    table = Table(box=None, pad_edge=False)
+    for name in ("field", "value", "source", "as of"):
+        table.add_column(name, overflow="fold")
+    for it in entry.card.sources if entry.card is not None else ():
+        for field in it.fields:
+            table.add_row(field, str(getattr(entry.card, field)), it.source, it.as_of.isoformat())
+    out = _out()
+    out.print(table if table.row_count else f"no card states anything of {entry.id}")
+    profiles = profile_ids(entry.invocations or entry.former_invocations)
+    for found in view.snapshot.cards.disagreements(entry.model_id, profiles):
+        stated = "; ".join(f"{source} has {value} for {row}" for source, row, value in found.stated)
+        out.print(f"{found.field}: {stated}; decided by {found.decided_by or 'none, so it is null'}")
 
 
 def _out() -> Console:

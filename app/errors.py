@@ -74,6 +74,15 @@ class ModelNotFound(ApiError):
         self.openai_message = f"The model `{model_id}` does not exist"
 
 
+class AliasTargetNotFound(ModelNotFound):
+    """An alias whose target the caller does not see, or sees no more."""
+
+    def __init__(self, name: str, target: str) -> None:
+        super().__init__(name)
+        self.message = f"model: {name} is an alias of {target}, which is not there"
+        self.openai_message = f"The model `{name}` is an alias of `{target}`, which does not exist"
+
+
 class RouteNotFound(ApiError):
     status = HTTPStatus.NOT_FOUND
     anthropic_type = "not_found_error"

@@ -9,8 +9,10 @@ from flask import Flask, current_app
 from app.auth.key_refresher import KeyRefresher
 from app.auth.key_ring import KeyRing
 from app.catalog.current import Catalog
+from app.catalog.policy import Policy
 from app.catalog.scope import Scope
 from app.catalog.view import CatalogView
+from app.operator_file.in_force import OperatorFileInForce
 from app.refresh.refresher import Refresher
 from app.refresh.scheduler import JobScheduler
 from config import Settings
@@ -26,23 +28,31 @@ class Services:
     settings: Settings
     clock: Callable[[], datetime]
     catalog: Catalog
-    scope: Scope
+    operator_file: OperatorFileInForce
     key_ring: KeyRing
     key_refresher: KeyRefresher
     refresher: Refresher
     reload_before_404: Callable[[], object]
     scheduler: JobScheduler
 
-    def view(self) -> CatalogView:
-        """The current catalog as the caller sees it.
+    def view(self, scope_in: Callable[[Policy], Scope]) -> CatalogView:
+        """The current catalog as a caller sees it.
+
+        Args:
+            scope_in: the caller's scope by the policy in force.
 
         Raises:
             CatalogUnavailable: nothing to serve yet.
         """
-        return self.catalog.view(self.scope)
+        published = self.catalog.published
+        return published.view(scope_in(published.policy))
 
     def start(self) -> None:
-        """Read the keys, restore the catalog, then run the jobs. Call it after the fork, before the first request."""
+        """Read the operator's file and the keys, restore the catalog, then run the jobs.
+
+        Call it after the fork, before the first request.
+        """
+        self.operator_file.load_after_fork()
         self.key_refresher.refresh()
         self.refresher.reload_if_changed()
         self.scheduler.start()

@@ -161,6 +161,9 @@ class Settings:
     extensions: bool = _setting(
         "CATALOG_EXTENSIONS", True, boolean, "Give each Anthropic model the `aws_bedrock` object"
     )
+    operator_file: str = _setting(
+        "CATALOG_CONFIG_FILE", "", text, "The operator's file: scopes, aliases and cards; read again when it changes"
+    )
     log_format: str | None = _setting(
         "LOG_FORMAT",
         None,

@@ -2,11 +2,15 @@
 
 from typing import Any
 
+from flask import request
+
 from app.api.catalog_query import CatalogQuery
+from app.catalog.aliases import AliasTargetGone
 from app.catalog.paging import UnknownCursor
 from app.catalog.view import CatalogView, UnknownValue
 from app.errors import ModelNotFound
 from app.services import Services
+from app.web.request_context import context_of
 
 
 def answer(query: CatalogQuery, given: object, services: Services) -> tuple[dict[str, Any], CatalogView]:
@@ -19,13 +23,14 @@ def answer(query: CatalogQuery, given: object, services: Services) -> tuple[dict
 
     Raises:
         ValidationError, CatalogUnavailable
-        UnknownCursor, UnknownValue, ModelNotFound: unknown in the stored catalog, too.
+        AliasTargetGone, UnknownCursor, UnknownValue, ModelNotFound: unknown in the stored catalog, too.
     """
     arguments = query.validate(given)
-    view = services.view()
+    scope_in = context_of(request.environ).scope_in
+    view = services.view(scope_in)
     try:
         return query.answer(view, arguments), view
-    except (UnknownCursor, UnknownValue, ModelNotFound):
+    except (AliasTargetGone, UnknownCursor, UnknownValue, ModelNotFound):
         services.reload_before_404()
-        view = services.view()
+        view = services.view(scope_in)
         return query.answer(view, arguments), view

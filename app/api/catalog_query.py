@@ -7,15 +7,21 @@ from typing import Any
 
 from marshmallow import Schema
 
+from app.catalog.scope import PLAIN_ID, Scope
 from app.catalog.view import CatalogView
+
+LIMIT = "limit"
+# What of an answer `id_format` changes.
+WIRE_IDS = ("id", "first_id", "last_id")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CatalogQuery:
     """A query: `run` makes an object of a view and of the arguments that `arguments` validates; `result` shapes it.
 
-    `defaults` are those that the settings give. Neither of the three sees a request: they run in an empty context, in
-    which Flask's proxies (`request`, `g`, `current_app`) raise. So equal arguments and views give equal answers.
+    `defaults` are those that the settings give; a scope's `default_limit` wins over them. Neither of the three sees a
+    request: they run in an empty context, in which Flask's proxies (`request`, `g`, `current_app`) raise. So equal
+    arguments and views give equal answers.
     """
 
     arguments: Schema
@@ -31,12 +37,24 @@ class CatalogQuery:
         Raises:
             ValidationError
         """
-        return Context().run(lambda: {**self.defaults, **self.arguments.load(given)})  # type: ignore[arg-type]
+        return Context().run(lambda: dict(self.arguments.load(given)))  # type: ignore[arg-type]
 
     def answer(self, view: CatalogView, arguments: Mapping[str, Any]) -> dict[str, Any]:
         """
         Raises:
-            UnknownCursor, UnknownValue, ModelNotFound
+            AliasTargetGone, UnknownCursor, UnknownValue, ModelNotFound
         """
-        body: dict[str, Any] = Context().run(lambda: self.result.dump(self.run(view, **arguments)))
-        return body
+        complete = {**self.defaults, **arguments}
+        if LIMIT in self.defaults and LIMIT not in arguments and view.scope.default_limit is not None:
+            complete[LIMIT] = view.scope.default_limit
+        body: dict[str, Any] = Context().run(lambda: self.result.dump(self.run(view, **complete)))
+        return body if view.scope.id_format == PLAIN_ID else _with_wire_ids(body, view.scope)
+
+
+def _with_wire_ids(body: dict[str, Any], scope: Scope) -> dict[str, Any]:
+    """The body with its entries' ids, and those of a page, as the scope's callers read them."""
+    for entry in (body, *body.get("data", ())):
+        for name in WIRE_IDS:
+            if entry.get(name) is not None:
+                entry[name] = scope.wire_id(entry[name])
+    return body

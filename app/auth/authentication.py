@@ -13,11 +13,15 @@ View = TypeVar("View", bound=Callable[..., Any])
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AuthResult:
-    """What a request's keys came to; `key_name` is that of the key that opened."""
+    """What a request's keys came to.
+
+    `key_name` is what the log calls the key that opened, and `own_name` its name, None for one that has none.
+    """
 
     admitted: bool
     key_given: bool
     key_name: str | None = None
+    own_name: str | None = None
 
 
 # AUTH_DISABLED, and the service's own requests.
@@ -27,8 +31,9 @@ MISSING = AuthResult(admitted=False, key_given=False)
 
 
 @lru_cache(maxsize=1024)
-def _admitted(key_name: str) -> AuthResult:
-    return AuthResult(admitted=True, key_given=True, key_name=key_name)
+def _admitted(key_name: str, is_own: bool) -> AuthResult:
+    own_name = key_name if is_own else None
+    return AuthResult(admitted=True, key_given=True, key_name=key_name, own_name=own_name)
 
 
 def public(view: View) -> View:
@@ -61,4 +66,4 @@ def authenticate(environ: Mapping[str, Any], key_ring: KeyRing) -> AuthResult:
     if not presented:
         return MISSING
     name = key_ring.name_of(presented)
-    return INVALID if name is None else _admitted(name)
+    return INVALID if name is None else _admitted(name, name in key_ring.own_names)

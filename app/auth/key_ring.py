@@ -17,12 +17,19 @@ class KeyRing:
     def publish(self, keys: Iterable[Key], *, is_complete: bool) -> None:
         """
         Args:
-            keys: those without a name are called by their place, `key-1` the first of all.
+            keys: those without a name are called by their place, `key-1` the first of all, and never as another key.
+                `own_names` are the names of the others.
             is_complete: False while a source has never been read, so that an unknown key may be a good one.
         """
-        named = (
-            key if key.name else replace(key, name=f"key-{place}") for place, key in enumerate(_once_each(keys), 1)
-        )
+        once_each = _once_each(keys)
+        own_names = frozenset(key.name for key in once_each if key.name)
+        named = []
+        for place, key in enumerate(once_each, 1):
+            label = f"key-{place}"
+            while label in own_names:
+                label += "-"
+            named.append(key if key.name else replace(key, name=label))
+        self.own_names = own_names
         self.keys = tuple(named)
         self._named_digests = [(key.digest, key.name) for key in self.keys]
         self.is_complete = is_complete

@@ -112,3 +112,15 @@ def _keys_of(data: bytes) -> tuple[Key, ...]:
         return parse_lines(data.decode("utf-8-sig"))
     except UnicodeDecodeError:
         raise InvalidKeySource("the file is not UTF-8") from None
+
+
+def names_of_local_keys(settings: Settings) -> frozenset[str]:
+    """The names of the keys whose sources are on this host.
+
+    Raises:
+        InvalidKeySource: one of them cannot be read.
+    """
+    keys = keys_of_setting(settings)
+    if settings.api_keys_file:
+        keys += KeyFile(Path(settings.api_keys_file)).read()
+    return frozenset(key.name for key in keys if key.name)

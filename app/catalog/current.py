@@ -1,5 +1,8 @@
 """The holder of the current snapshot: the only thing in the catalog that changes."""
 
+import threading
+
+from app.catalog.policy import Policy
 from app.catalog.scope import Scope
 from app.catalog.snapshot import CatalogSnapshot
 from app.catalog.status import unavailable_reason
@@ -14,20 +17,55 @@ class CatalogUnavailable(LookupError):
         self.reason = reason
 
 
+class Published:
+    """A snapshot, the policy that it is shown by, and the views of the two, one a scope."""
+
+    __slots__ = ("_views", "policy", "snapshot")
+
+    def __init__(self, snapshot: CatalogSnapshot | None, policy: Policy) -> None:
+        self.snapshot = snapshot
+        self.policy = policy
+        self._views: dict[Scope, CatalogView] = {}
+
+    def view(self, scope: Scope) -> CatalogView:
+        """What a scope of the policy sees.
+
+        Raises:
+            CatalogUnavailable: there is no snapshot, or it has no model.
+        """
+        if self.snapshot is None or not self.snapshot.models:
+            raise CatalogUnavailable(unavailable_reason(self.snapshot))
+        view = self._views.get(scope)
+        if view is None:
+            view = self._views.setdefault(scope, CatalogView(self.snapshot, scope, self.policy.aliases))
+        return view
+
+    def holds(self, view: CatalogView) -> bool:
+        """Whether the view is one of these, and not of an overtaken snapshot or policy."""
+        return self._views.get(view.scope) is view
+
+
 class Catalog:
-    """Publishing is one assignment of an immutable object, so readers take no lock."""
+    """Publishing is one assignment of an immutable snapshot and policy, so readers take no lock."""
 
     def __init__(self, snapshot: CatalogSnapshot | None = None) -> None:
-        self.publish(snapshot)
+        self._publishing = threading.Lock()
+        self.published = Published(snapshot, Policy.of())
 
     def publish(self, snapshot: CatalogSnapshot | None) -> None:
-        self._snapshot = snapshot
-        self._views: dict[Scope, CatalogView] = {}
+        with self._publishing:
+            self.published = Published(snapshot, self.published.policy)
+
+    def put_in_force(self, policy: Policy) -> None:
+        """Show the snapshot by another policy; one that states the same changes nothing."""
+        with self._publishing:
+            if not policy.states_same(self.published.policy):
+                self.published = Published(self.published.snapshot, policy)
 
     @property
     def latest(self) -> CatalogSnapshot | None:
         """The last published snapshot, which may know of nothing but failures."""
-        return self._snapshot
+        return self.published.snapshot
 
     def current(self) -> CatalogSnapshot:
         """The snapshot to serve.
@@ -35,7 +73,7 @@ class Catalog:
         Raises:
             CatalogUnavailable: there is none, or it has no model.
         """
-        snapshot = self._snapshot
+        snapshot = self.published.snapshot
         if snapshot is None or not snapshot.models:
             raise CatalogUnavailable(unavailable_reason(snapshot))
         return snapshot
@@ -46,9 +84,4 @@ class Catalog:
         Raises:
             CatalogUnavailable
         """
-        snapshot = self.current()
-        view = self._views.get(scope)
-        # A reader may put a view of an overtaken snapshot here after a publication.
-        if view is None or view.snapshot is not snapshot:
-            view = self._views[scope] = CatalogView(snapshot, scope)
-        return view
+        return self.published.view(scope)

@@ -7,10 +7,12 @@ from flask import Flask, Response, jsonify, request
 from marshmallow import ValidationError
 from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound
 
+from app.catalog.aliases import AliasTargetGone
 from app.catalog.current import CatalogUnavailable
 from app.catalog.paging import UnknownCursor
 from app.catalog.view import UnknownValue
 from app.errors import (
+    AliasTargetNotFound,
     ApiError,
     InvalidRequest,
     MethodNotSupported,
@@ -34,6 +36,8 @@ def as_api_error(error: Exception) -> ApiError:
             return error
         case CatalogUnavailable():
             return Overloaded(error.reason)
+        case AliasTargetGone():
+            return AliasTargetNotFound(error.alias.name, error.alias.target)
         case UnknownCursor():
             return InvalidRequest(error.field, f"No model with the id '{error.model_id}' was listed")
         case UnknownValue():

@@ -9,6 +9,8 @@ from flask import Flask, Response, request
 
 from app.auth.authentication import ANONYMOUS, AuthResult, authenticate
 from app.auth.key_ring import KeyRing
+from app.catalog.policy import Policy
+from app.catalog.scope import Scope
 from app.catalog.view import CatalogView
 from app.telemetry.access_log import UNMATCHED, AccessLog
 from app.telemetry.request_ids import OPENAI_REQUEST_ID_HEADER, REQUEST_ID, REQUEST_ID_HEADER, new_request_id
@@ -31,13 +33,20 @@ class RequestContext:
     """What the layers of one request know of it.
 
     `route` is the URL rule, set when the request is routed; `view` is the catalog view that its response was made of,
-    where nothing but that view and the validated arguments made it.
+    where nothing but that view and the validated arguments made it. `scope_name` is that of a request of the service's
+    own; a client's scope is its key's.
     """
 
     request_id: str
     auth: AuthResult
     route: str = UNMATCHED
     view: CatalogView | None = None
+    scope_name: str | None = None
+
+    def scope_in(self, policy: Policy) -> Scope:
+        if self.scope_name is not None:
+            return policy.scope_named(self.scope_name)
+        return policy.by_key_name[self.auth.own_name]
 
 
 def context_of(environ: Mapping[str, Any]) -> RequestContext:

@@ -12,6 +12,7 @@ from typing import NamedTuple
 from werkzeug.http import http_date
 
 from app.catalog.next_snapshot import next_attempt_at
+from app.catalog.policy import Policy
 from app.catalog.snapshot import CatalogSnapshot
 from app.web.conditions import GZIP
 
@@ -153,9 +154,10 @@ class ResponseCache:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CacheGeneration:
-    """The responses made of one catalog, and the headers that one refresh of it gives them."""
+    """The responses made of one catalog and policy, and the headers that one refresh of it gives them."""
 
     snapshot: CatalogSnapshot
+    policy: Policy
     cache: ResponseCache
     fresh_ts: float
     changed_ts: float
@@ -164,7 +166,7 @@ class CacheGeneration:
 
     @staticmethod
     def of(
-        snapshot: CatalogSnapshot, cache: ResponseCache, *, started_at: datetime, refresh_s: int
+        snapshot: CatalogSnapshot, policy: Policy, cache: ResponseCache, *, started_at: datetime, refresh_s: int
     ) -> "CacheGeneration":
         """
         Args:
@@ -172,13 +174,15 @@ class CacheGeneration:
         """
         state = snapshot.state
         fresh_at = state.refreshed_at or state.attempted_at
-        changed_at = max(snapshot.changed_at, started_at).replace(microsecond=0)
+        changes = (snapshot.changed_at, policy.changed_at or started_at, started_at)
+        changed_at = max(changes).replace(microsecond=0)
         # Caches take Age off max-age: what is left is the time to the next attempt.
         last_at = state.retried_at or state.attempted_at
         next_at = next_attempt_at(state, interval=timedelta(seconds=refresh_s))
         fresh_s = sum(max(0, int(span.total_seconds())) for span in (last_at - fresh_at, next_at - last_at))
         return CacheGeneration(
             snapshot=snapshot,
+            policy=policy,
             cache=cache,
             fresh_ts=fresh_at.timestamp(),
             changed_ts=changed_at.timestamp(),
@@ -190,10 +194,13 @@ class CacheGeneration:
             cache_control=("Cache-Control", f"private, max-age={fresh_s}"),
         )
 
-    def next_generation(self, snapshot: CatalogSnapshot, *, started_at: datetime, refresh_s: int) -> "CacheGeneration":
-        """That of a later snapshot, with the same responses where it says the same."""
-        cache = self.cache if self.serves_same_content(snapshot) else self.cache.emptied()
-        return CacheGeneration.of(snapshot, cache, started_at=started_at, refresh_s=refresh_s)
+    def next_generation(
+        self, snapshot: CatalogSnapshot, policy: Policy, *, started_at: datetime, refresh_s: int
+    ) -> "CacheGeneration":
+        """That of a later snapshot or policy, with the same responses where it says the same."""
+        is_same = policy is self.policy and self.serves_same_content(snapshot)
+        cache = self.cache if is_same else self.cache.emptied()
+        return CacheGeneration.of(snapshot, policy, cache, started_at=started_at, refresh_s=refresh_s)
 
     def serves_same_content(self, other: CatalogSnapshot) -> bool:
         """Whether queries answer the same of the other snapshot: all that they read of it is equal."""

@@ -13,9 +13,8 @@ from wsgiref.util import setup_testing_defaults
 from werkzeug.wsgi import ClosingIterator
 
 from app.auth.authentication import ANONYMOUS
-from app.catalog.current import Catalog
-from app.catalog.scope import Scope
-from app.catalog.snapshot import CatalogSnapshot
+from app.catalog.current import Catalog, Published
+from app.catalog.view import CatalogView
 from app.telemetry.request_ids import new_request_id
 from app.web.conditions import accepts_gzip, has_not_changed
 from app.web.proxies import is_trusted
@@ -41,14 +40,12 @@ class ResponseCacheMiddleware:
         *,
         settings: Settings,
         catalog: Catalog,
-        scope: Scope,
         clock: Callable[[], datetime],
     ) -> None:
         self.inner = inner
         self._settings = settings
         self._proxies = settings.trusted_proxies
         self._catalog = catalog
-        self._scope = scope
         self._clock = clock
         self._started_at = clock()
         self._generation: CacheGeneration | None = None
@@ -56,14 +53,19 @@ class ResponseCacheMiddleware:
     def __call__(self, environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
         context: RequestContext = environ[CONTEXT]
         if context.auth.admitted and _is_cacheable(environ):
-            snapshot = self._catalog.latest
-            if snapshot is not None:
+            published = self._catalog.published
+            if published.snapshot is not None:
                 generation = self._generation
-                if generation is None or generation.snapshot is not snapshot:
-                    generation = self._generation_of(snapshot)
-                cached = generation.cache.find(
-                    (self._scope.name, environ["PATH_INFO"], environ.get("QUERY_STRING", ""))
-                )
+                policy = published.policy
+                if (
+                    generation is None
+                    or generation.snapshot is not published.snapshot
+                    or generation.policy is not policy
+                ):
+                    generation = self._generation_of(published)
+                # A key has one scope, and keys of the same scope the same responses.
+                scope = policy.by_key_name[context.auth.own_name]
+                cached = generation.cache.find((scope.name, environ["PATH_INFO"], environ.get("QUERY_STRING", "")))
                 if cached is not None:
                     context.route = cached.route
                     return self._send(environ, start_response, generation, cached)
@@ -78,7 +80,7 @@ class ResponseCacheMiddleware:
         if context.view is None or status[:3] != "200":
             start_response(status, headers, exc_info)
             return ClosingIterator((), [body.close]) if is_head else body  # type: ignore[attr-defined]
-        generation, response = self._keep(environ, context, context.view.snapshot, headers, body)
+        generation, response = self._keep(environ, context, context.view, headers, body)
         return self._send(environ, start_response, generation, response)
 
     def _response_of(self, environ: "WSGIEnvironment") -> tuple[str, Headers, Any, Iterable[bytes]]:
@@ -96,16 +98,20 @@ class ResponseCacheMiddleware:
         self,
         environ: "WSGIEnvironment",
         context: RequestContext,
-        snapshot: CatalogSnapshot,
+        view: CatalogView,
         headers: Headers,
         body: Iterable[bytes],
     ) -> tuple[CacheGeneration, CachedResponse]:
-        """Finish a response and offer it to the cache of the snapshot that it was made of."""
+        """Finish a response and offer it to the cache, unless the view that it was made of is overtaken."""
         with closing(body):  # type: ignore[type-var]
             response = CachedResponse.of(context.route, headers, b"".join(body))
-        generation = self._generation_of(snapshot)
+        published = self._catalog.published
+        if not published.holds(view):
+            return self._generation_of(Published(view.snapshot, published.policy)), response
+        generation = self._generation_of(published)
         if _is_cacheable(environ):
-            generation.cache.put(self._key_of(environ), response)
+            key = CacheKey(view.scope.name, environ["PATH_INFO"], environ.get("QUERY_STRING", ""))
+            generation.cache.put(key, response)
         return generation, response
 
     def warm(self) -> None:
@@ -113,20 +119,20 @@ class ResponseCacheMiddleware:
 
         A job in the background calls it, as often as it likes.
         """
-        snapshot = self._catalog.latest
-        if snapshot is None or self._generation is None:
+        published = self._catalog.published
+        if published.snapshot is None or self._generation is None:
             return
-        for key in self._generation_of(snapshot).cache.pop_hot_keys():
+        for key in self._generation_of(published).cache.pop_hot_keys():
             environ: WSGIEnvironment = {
                 "REQUEST_METHOD": "GET",
                 "PATH_INFO": key.path,
                 "QUERY_STRING": key.query,
             }
             setup_testing_defaults(environ)  # All else that WSGI requires.
-            context = environ[CONTEXT] = RequestContext(new_request_id(), ANONYMOUS)
+            context = environ[CONTEXT] = RequestContext(new_request_id(), ANONYMOUS, scope_name=key.scope)
             status, headers, _, body = self._response_of(environ)
             if context.view is not None and status[:3] == "200":
-                self._keep(environ, context, context.view.snapshot, headers, body)
+                self._keep(environ, context, context.view, headers, body)
             else:
                 body.close()  # type: ignore[attr-defined]
 
@@ -155,22 +161,23 @@ class ResponseCacheMiddleware:
         start_response("304 NOT MODIFIED" if is_unchanged else "200 OK", headers)
         return () if is_unchanged or environ["REQUEST_METHOD"] == "HEAD" else representation.body
 
-    def _generation_of(self, snapshot: CatalogSnapshot) -> CacheGeneration:
+    def _generation_of(self, published: Published) -> CacheGeneration:
         current = self._generation
-        if current is not None and current.snapshot is snapshot:
+        snapshot, policy = published.snapshot, published.policy
+        assert snapshot is not None
+        if current is not None and current.snapshot is snapshot and current.policy is policy:
             return current
-        is_latest = snapshot is self._catalog.latest
+        is_latest = published is self._catalog.published
         started_at, refresh_s = self._started_at, self._settings.refresh_s
         if current is None:
-            generation = CacheGeneration.of(snapshot, ResponseCache(), started_at=started_at, refresh_s=refresh_s)
+            generation = CacheGeneration.of(
+                snapshot, policy, ResponseCache(), started_at=started_at, refresh_s=refresh_s
+            )
         else:
-            generation = current.next_generation(snapshot, started_at=started_at, refresh_s=refresh_s)
-        if is_latest:  # The response of an overtaken snapshot is sent, and takes no place.
+            generation = current.next_generation(snapshot, policy, started_at=started_at, refresh_s=refresh_s)
+        if is_latest:  # The response of an overtaken view is sent, and takes no place.
             self._generation = generation
         return generation
-
-    def _key_of(self, environ: Mapping[str, Any]) -> CacheKey:
-        return CacheKey(self._scope.name, environ["PATH_INFO"], environ.get("QUERY_STRING", ""))
 
 
 def _is_cacheable(environ: Mapping[str, Any]) -> bool:

@@ -61,7 +61,7 @@ def test_the_shape_of_a_result_cannot_depend_on_the_request_either(app: Flask, r
 def test_a_plain_view_that_reads_the_caller_answers_each_for_itself(app: Flask) -> None:
     @app.get("/caller")
     def caller() -> Response:
-        models = current_services().view().models
+        models = current_services().view(context_of(request.environ).scope_in).models
         return jsonify(caller=context_of(request.environ).auth.key_name, models=len(models))
 
     answers = [client_of(app, key).get("/caller") for key in ("first", "second") * 3]

@@ -100,7 +100,6 @@ def fresh_layers(app: Flask, **changes: Any) -> Layers:
         cache_of(app).inner,
         settings=services.settings,
         catalog=services.catalog,
-        scope=services.scope,
         clock=services.clock,
     )
     access_log = AccessLog(services.settings)

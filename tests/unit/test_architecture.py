@@ -15,7 +15,7 @@ from tests.support.servers import PROJECT, service_environ
 
 # The rooms from the ground up, each with those that it may import beside itself; never upwards, and lazily neither.
 GROUND = {"config", "app.catalog", "app.errors", "app.telemetry", "app.server"}
-BELOW_SERVICES = GROUND | {"app.auth", "app.discovery", "app.refresh"}
+BELOW_SERVICES = GROUND | {"app.auth", "app.discovery", "app.operator_file", "app.refresh"}
 ROOMS: dict[str, set[str]] = {
     "config": set(),
     "app.catalog": set(),
@@ -26,6 +26,7 @@ ROOMS: dict[str, set[str]] = {
     "app.refresh": {"config", "app.catalog", "app.telemetry", "app.discovery.parent"},
     "app.operator_file": {"app.catalog", "app.telemetry"},
     "app.auth": GROUND,
+    "app.operator_file": {"app.catalog", "app.telemetry"},
     "app.services": BELOW_SERVICES,
     "app.web": {"config", "app.catalog", "app.errors", "app.telemetry", "app.auth", "app.services"},
     "app.api": GROUND | {"app.auth", "app.services", "app.web"},

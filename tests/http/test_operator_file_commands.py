@@ -1,0 +1,80 @@
+"""`flask catalog` with an operator's file."""
+
+from pathlib import Path
+
+import pytest
+from click.testing import Result
+from flask import Flask
+
+from app import create_app
+from app.catalog.current import Catalog
+from config import Settings
+from tests.http.test_scopes import FILE, WHOLE
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    file = tmp_path / "operator.toml"
+    file.write_text(FILE)
+    return file
+
+
+@pytest.fixture
+def commands(tmp_path: Path, file: Path) -> Flask:
+    settings = Settings(api_keys=("team-a:x",), catalog_dir=tmp_path / "catalog", operator_file=str(file))
+    return create_app(settings, catalog=Catalog(WHOLE), for_commands=True)
+
+
+def run(app: Flask, *words: str) -> Result:
+    return app.test_cli_runner().invoke(args=["catalog", *words])
+
+
+@pytest.mark.parametrize(
+    ("words", "shown"),
+    [
+        (["--scope", "a"], "2 entries"),
+        (["--key-name", "team-b"], "2 entries"),
+        (["--key-name", "other"], "4 entries"),
+        ([], "4 entries"),
+    ],
+)
+def test_show_shows_what_a_scope_or_a_key_sees(commands: Flask, words: list[str], shown: str) -> None:
+    assert shown in run(commands, "show", *words).output
+
+
+def test_show_names_the_scopes_that_there_are(commands: Flask) -> None:
+    result = run(commands, "show", "--scope", "c")
+
+    assert result.exit_code == 2
+    assert "which has a, b" in result.output
+
+
+def test_check_is_content_with_a_good_file(commands: Flask) -> None:
+    result = run(commands, "check")
+
+    assert (result.exit_code, result.output) == (0, "ok\n")
+
+
+@pytest.mark.parametrize(
+    ("more", "reason"),
+    [
+        ('[scopes.c]\nkeys = ["*"]\n', "the key 'team-a' must be named by one scope, got scopes.a, scopes.c"),
+        ('[aliases]\n"meta.c" = "meta.d"\n', "is an id of the catalog"),
+        ("[scopes.c]\nmodel = []\n", "scopes.c"),
+    ],
+)
+def test_check_says_why_a_file_cannot_be_used(commands: Flask, tmp_path: Path, more: str, reason: str) -> None:
+    other = tmp_path / "other.toml"
+    other.write_text(FILE + more)
+
+    result = run(commands, "check", str(other))
+
+    assert result.exit_code == 1
+    assert reason in result.output
+
+
+def test_a_bad_file_hides_nothing_from_the_operator_and_shows_no_scope(commands: Flask, file: Path) -> None:
+    file.write_text("[scopes.c]\nmodel = []\n")
+
+    assert "4 entries" in run(commands, "show").output
+    assert run(commands, "show", "--scope", "a").exit_code == 1
