@@ -12,7 +12,7 @@ ALL_REGIONS = "all"
 EVERY_ORIGIN = "*"
 SOURCES = ("aws", "demo")
 # First path segments that are the service's own; a prefix may not hide them.
-RESERVED_SEGMENTS = frozenset({"livez", "readyz", "metrics", "docs", "openapi.json", "mcp", "search_models"})
+RESERVED_SEGMENTS = frozenset({"auth", "livez", "readyz", "metrics", "docs", "openapi.json", "mcp", "search_models"})
 
 
 class ConfigError(ValueError):
