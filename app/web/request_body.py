@@ -16,8 +16,8 @@ from werkzeug.wsgi import get_content_length, get_input_stream
 
 from app.errors import RequestTooLarge
 
-# As deploy/nginx/server.conf's client_max_body_size: so much is read and dropped; the connection of a client that sends
-# more is closed.
+# As deploy/nginx/catalog.conf's client_max_body_size: so much is read and dropped; the connection of a client that
+# sends more is closed.
 MAX_BODY_BYTES = 1 << 20
 READ_BYTES = 1 << 16
 # nginx has the whole body before it calls the application; a client without nginx gets this long to send it.
