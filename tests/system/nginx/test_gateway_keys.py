@@ -299,7 +299,19 @@ def test_lists_are_for_those_whom_the_gateway_knows(
         answer = nginx.get(target, key=key, **host)
         assert_error(answer, 401, dialect)
         assert answer.headers["x-should-retry"] == "false"
+        assert answer.headers.get_list("www-authenticate") == ["Bearer"]
     assert [asked.target for asked in app.asked] == [target]
+
+
+def test_a_gateway_that_answers_400_to_a_wrong_key_and_500_to_none_is_understood(with_gateways_keys: Site) -> None:
+    """As LiteLLM without a database does."""
+    nginx, app, gateway = with_gateways_keys
+    gateway.keys = None
+    gateway.reply = lambda received: Reply(status=400 if received.values("x-api-key") else 500)
+
+    for key in ("wrong at LiteLLM", None):
+        assert_error(nginx.get(MODELS, key=key), 401)
+    assert app.asked == []
 
 
 @pytest.mark.parametrize("target", ["/", "/mcp", "/docs/", "/readyz", "/auth", "/metrics", "/v1/x"])
