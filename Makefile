@@ -25,7 +25,7 @@ KEY = $(lastword $(subst :, ,$(firstword $(subst $(comma), ,$(API_KEYS)))))
 
 .PHONY: run port-is-free test test-fast chaos soak check docs requirements setup mcp-conformance gateway-check
 
-INSTALL = $(PYTHON) -m venv $(VENV) && $(BIN)/pip install --quiet --disable-pip-version-check -r
+INSTALL = $(PYTHON) -m venv $(VENV) && $(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r
 
 $(VENV)/ready-demo: requirements-demo.txt
 	@echo 'Installing what the demo needs into $(VENV), once: about half a minute ...'
@@ -98,7 +98,8 @@ docs: setup
 requirements: setup
 	$(BIN)/pip install --quiet pip-tools
 	for name in requirements requirements-demo requirements-dev; do \
-	$(BIN)/pip-compile --quiet --strip-extras --no-header --no-emit-index-url --no-emit-find-links $$name.in || exit; done
+	$(BIN)/pip-compile --quiet --strip-extras --generate-hashes --allow-unsafe --no-header \
+	--no-emit-index-url --no-emit-trusted-host --no-emit-find-links $$name.in || exit; done
 
 .PHONY: bench bench-start bench-growth
 bench bench-start bench-growth: setup

@@ -6,9 +6,9 @@ import sys
 
 from gunicorn.arbiter import Arbiter
 
-from app.server import runtime_dir as runtime_folder
+from app.server import runtime_dir
 from app.server.connections import max_connections, raise_open_files_limit
-from app.server.cpu_affinity import free_core, may_pin
+from app.server.cpu_affinity import pin_worker
 from app.server.worker import Worker
 from app.telemetry import logs
 from config import ConfigError, read_server_settings, read_settings
@@ -27,11 +27,11 @@ threads = settings.threads
 #   gunicorn's threaded worker, unpinned, hands its interpreter lock between cores: 590 us of CPU a request where the
 #   same worker kept to one core takes 390. Two workers, pinned or not: 4,500 or 3,500 requests a second on connections
 #   that stay open (99 % within 6 or 32 ms), 3,100 or 2,000 on those that close. On a crowded core a pinned worker is
-#   the slower one (99 % within 240 ms, not 14), so app/server/cpu_affinity.py lets go there.
+#   the slower one (99 % within 240 ms, not 14), so app/server/cpu_affinity.py releases it there.
 #   sync is no quicker (320 us for a bare callable, where threaded takes 290), and one idle connection blocks it; gevent
 #   answers 1 % later than 36 ms. Answering on the thread that waits for connections would save 12 %, and let a slow
 #   client stop a worker. 2, 4 and 8 threads differ by less than the rounds do; 4 leave room for slow clients.
-#   Behind nginx all this counts for one request a second and question.
+#   Behind nginx all this counts for one request a second and URL.
 worker_class = "app.server.worker.Worker"
 logger_class = "app.server.worker.Logger"
 preload_app = True
@@ -44,42 +44,42 @@ timeout = 60
 limit_request_line = 8190
 limit_request_field_size = 8200
 control_socket_disable = True
-# A unix socket is its owner's and group's alone (`--group www-data` for nginx): who asks there is believed.
+# A unix socket is its owner's and group's alone (`--group www-data` for nginx): its peers are trusted proxies.
 umask = 0o117
-# TRUSTED_PROXIES decides, in the application, whose headers count. gunicorn is told of no such header, so it uses none;
+# TRUSTED_PROXIES decides, in the application, whose headers count. gunicorn itself uses no such header;
 # `*` only spares it a look at each peer.
 forwarded_allow_ips = "*"
 secure_scheme_headers: dict[str, str] = {}
 forwarder_headers = ""
 
 
-# prometheus_client looks for the folder when it is imported, so nothing above may import it.
+# prometheus_client looks for the directory when it is imported, so nothing above may import it.
 logs.configure(application_settings.log_format, loglevel)
-runtime_folder.make_folder()
+runtime_dir.create()
 
 
 def child_exit(server: Arbiter, worker: Worker) -> None:
-    """Forget what the worker alone could tell; what it counted stays."""
+    """Drop the worker's gauges; what it counted stays."""
     from app.telemetry import metrics
 
     metrics.forget(worker.pid)
+    runtime_dir.truncate_unused(worker.pid)
 
 
 def pre_fork(server: Arbiter, worker: Worker) -> None:
-    """Give the worker a core of its own, where there are enough and nobody else is promised a share of them."""
-    # What is loaded stays: to look through it for garbage would stop a worker for 24 ms each time.
+    """Freeze what is loaded, and choose the worker's core."""
+    # It stays loaded: each garbage collection over it would stop a worker for 24 ms.
     gc.freeze()
-    if settings.pinning and may_pin():
-        taken = [other.core for other in server.WORKERS.values()]
-        worker.core = free_core(os.sched_getaffinity(0), taken, workers=server.num_workers)
+    if settings.pinning:
+        worker.pin = pin_worker([other.pin for other in server.WORKERS.values()], workers=server.num_workers)
 
 
 def post_fork(server: Arbiter, worker: Worker) -> None:
-    """Count where the others see it, or else alone."""
+    """Make room for the worker's metrics."""
     from app.telemetry import metrics
 
-    if not runtime_folder.reserve():
-        metrics.count_alone()
+    if not runtime_dir.preallocate():
+        metrics.disable()
 
 
 def post_worker_init(worker: Worker) -> None:

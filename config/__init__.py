@@ -181,8 +181,11 @@ class Settings:
         "CATALOG_INCLUDE_PROVISIONED", False, flag, "List models that only provisioned throughput can call, too"
     )
     extensions: bool = _setting("CATALOG_EXTENSIONS", True, flag, "Give each Anthropic model the `aws_bedrock` object")
-    log_format: str = _setting(
-        "LOG_FORMAT", "json", one_of("json", "console"), "`json`, one object a line, or `console`, for people"
+    log_format: str | None = _setting(
+        "LOG_FORMAT",
+        None,
+        one_of("json", "console"),
+        "`json`, one object a line, or `console`, for people; by default `console` at a terminal and `json` elsewhere",
     )
     log_level: str = _setting(
         "LOG_LEVEL", "info", one_of("debug", "info", "warning", "error"), "The least that is logged"

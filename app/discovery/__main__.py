@@ -23,7 +23,7 @@ from app.catalog.codec import encode_visit
 from app.catalog.reading import Malformed, Reader
 from app.catalog.records import FoundationModel, InferenceProfile, RegionFailure, RegionListing
 from app.server.child_process import end_with_parent
-from app.server.cpu_affinity import Settler, may_pin
+from app.server.cpu_affinity import pin_temporarily
 from app.telemetry.redaction import redacted
 from config import ALL_REGIONS, Settings, read_server_settings, read_settings
 
@@ -264,14 +264,14 @@ def main() -> None:
         os.nice(NICENESS)
     # Looking for garbage costs a third of the CPU, and there is none: in a second or two all memory is given back.
     gc.disable()
-    settler = Settler() if read_server_settings(os.environ).pinning and may_pin() else None
+    pin = pin_temporarily() if read_server_settings(os.environ).pinning else None
     settings = read_settings(os.environ)
     if settings.source == "aws":
         load_trust_once()
     visits = visits_of(settings)
     # Forty threads on several cores would pass the interpreter's lock around for as long again as they work.
-    if settler is not None:
-        settler.settle()
+    if pin is not None:
+        pin()
     out = sys.stdout.buffer
     out.write(json.dumps({"regions": list(visits)}).encode() + b"\n")
     out.flush()

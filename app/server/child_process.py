@@ -129,7 +129,7 @@ def _read(
         last = complaint.decode(errors="replace").strip().rpartition("\n")[2]
         exited = status.si_code == os.CLD_EXITED
         end = f"ended with status {status.si_status}" if exited else f"was ended by {_signal(status.si_status)}"
-        raise ChildFault(f"{name} {end}: {redacted(last) or 'it said nothing'}")
+        raise ChildFault(f"{name} {end}: {redacted(last) or 'no message'}")
 
 
 def _signal(number: int) -> str:

@@ -1,4 +1,4 @@
-"""gunicorn's threaded worker, answering in JSON where it refuses a request before the application sees it."""
+"""gunicorn's threaded worker; a request that it refuses before the application sees it gets a JSON error."""
 
 import json
 import os
@@ -35,10 +35,9 @@ TYPES = {414: "request_too_large", 431: "request_too_large"}
 class Worker(ConnectionsWorker):
     """A request that cannot be parsed has no path, so its error is in the Anthropic dialect.
 
-    `core` is set before the fork: the core that its serving threads keep to, None for any.
+    `pin` is set before the fork.
     """
 
-    core: int | None = None
     pin: Pin | None = None
 
     def init_process(self) -> None:
@@ -47,16 +46,12 @@ class Worker(ConnectionsWorker):
         self.cfg.__dict__.update({name: setting.get() for name, setting in self.cfg.settings.items()})
         super().init_process()
 
-    def run(self) -> None:
-        # The background threads run by now and are not held; those that serve are started by this one.
-        if self.core is not None:
-            self.pin = Pin(self.core, os.sched_getaffinity(0))
-        super().run()
-
     def notify(self) -> None:
+        # Called by the main loop: the background threads run by then and are not pinned; this one starts those that
+        # serve.
         super().notify()
         if self.pin is not None:
-            self.pin.look()
+            self.pin.tick()
 
     def handle_error(self, req: Any, client: Any, addr: Any, exc: Exception) -> None:
         status = HTTPStatus.INTERNAL_SERVER_ERROR
@@ -65,14 +60,14 @@ class Worker(ConnectionsWorker):
             # Not its text: that holds what was sent, and a header that cannot be parsed may be a key's.
             self.log.warning("Invalid request: %s", type(exc).__name__)
         else:
-            super().handle_error(req, _Nowhere(), addr, exc)
-        # Whoever sends garbage may be gone.
+            super().handle_error(req, _NullSocket(), addr, exc)
+        # The client may be gone.
         with suppress(OSError):
-            client.sendall(_answer(status))
+            client.sendall(_error_response(status))
 
 
-class _Nowhere:
-    """A socket for the answer that gunicorn would send."""
+class _NullSocket:
+    """A socket for the response that gunicorn would send."""
 
     def gettimeout(self) -> float:
         return 0.0
@@ -81,7 +76,7 @@ class _Nowhere:
         pass
 
 
-def _answer(status: HTTPStatus) -> bytes:
+def _error_response(status: HTTPStatus) -> bytes:
     request_id = new_request_id()
     error = {"type": TYPES.get(status, "invalid_request_error" if status < 500 else "api_error")}
     error["message"] = status.phrase
@@ -94,13 +89,13 @@ def _answer(status: HTTPStatus) -> bytes:
 
 
 class Logger(glogging.Logger):  # type: ignore[misc]
-    """gunicorn's own lines, wherever they are to go, in the form of the service's."""
+    """gunicorn's own log lines, in the service's format."""
 
     def setup(self, cfg: Any) -> None:
         super().setup(cfg)
         try:
             settings = read_settings(os.environ)
         except ConfigError:
-            settings = Settings()  # The application will say it, and stop the start.
+            settings = Settings()  # The application stops the start and logs why.
         for handler in self.error_log.handlers:
             handler.setFormatter(logs.formatter(settings.log_format))

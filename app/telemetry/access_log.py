@@ -35,7 +35,9 @@ class AccessLog:
 
     def __init__(self, settings: Settings) -> None:
         self.is_enabled = settings.access_log and settings.log_level in ("debug", "info")
-        self._line: Callable[[AccessRecord], str] = _json_line if settings.log_format == logs.JSON else _console_line
+        self._line: Callable[[AccessRecord], str] = (
+            _json_line if logs.format_of(settings.log_format) == logs.JSON else _console_line
+        )
 
     def record_request(
         self,

@@ -1,4 +1,4 @@
-"""How the service logs: structlog through the standard library's logging, one event a line on standard error."""
+"""Logging: structlog through the standard library's logging, one event a line on standard error."""
 
 import logging
 import os
@@ -12,17 +12,16 @@ import structlog
 
 log = structlog.get_logger("app")
 
-JSON = "json"
-FORMATS = (JSON, "console")
+JSON, CONSOLE = FORMATS = ("json", "console")
 STANDARD_ERROR = 2
 
-WRITE_EVERY_S = 0.2
+FLUSH_EVERY_S = 0.2
 # What a pipe takes whole, so that no other worker's lines get in between (POSIX's PIPE_BUF on Linux).
 WRITE_BYTES = 4096
-# So many lines a worker cannot make in that time; while nobody reads the log, the oldest go.
-LINES_KEPT = 100_000
+# More than a worker can make in that time; while the log is not read, the oldest go.
+MAX_LINES = 100_000
 
-# What every line has, whoever wrote it: the service through structlog, or a library through logging.
+# On every line, the service's (through structlog) and a library's (through logging).
 SHARED: list[Any] = [
     structlog.stdlib.add_log_level,
     structlog.stdlib.add_logger_name,
@@ -44,13 +43,18 @@ class _StandardError(logging.StreamHandler[TextIO]):
         pass
 
 
-def configure(log_format: str, level: str) -> None:
+def format_of(setting: str | None) -> str:
+    """The format that LOG_FORMAT sets; without it, console at a terminal, else JSON."""
+    return setting or (CONSOLE if sys.stderr.isatty() else JSON)
+
+
+def configure(log_format: str | None, level: str) -> None:
     """Send all that is logged in this process to standard error.
 
     Args:
-        log_format: one of FORMATS.
-        level: of `logging`, in lower case; the least that the service logs. Libraries only speak up from `warning` on,
-            or in `debug`.
+        log_format: one of FORMATS; None chooses, see `format_of`.
+        level: of `logging`, in lower case; the lowest that the service logs. Libraries log from `warning` on, or in
+            `debug`.
     """
     structlog.configure(
         processors=[structlog.stdlib.filter_by_level, *SHARED, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
@@ -65,14 +69,14 @@ def configure(log_format: str, level: str) -> None:
     handler.setFormatter(formatter(log_format))
     root.addHandler(handler)
     logging.getLogger("app").setLevel(level.upper())
-    # Libraries tell of every request that they make at the level info.
+    # Libraries log every request that they make, at the level info.
     root.setLevel(max(logging.WARNING, logging.getLevelName(level.upper())) if level != "debug" else logging.DEBUG)
 
 
-def formatter(log_format: str) -> logging.Formatter:
-    """What makes a line of a record, for handlers that are not ours, too."""
+def formatter(log_format: str | None) -> logging.Formatter:
+    """The formatter of a record's line, for other handlers, too."""
     renderer: Any = structlog.processors.JSONRenderer()
-    if log_format != JSON:
+    if format_of(log_format) == CONSOLE:
         renderer = structlog.dev.ConsoleRenderer(
             colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback
         )
@@ -83,14 +87,14 @@ def formatter(log_format: str) -> logging.Formatter:
 
 
 class LineWriter:
-    """Writes finished lines past logging; like logging, no full disk or closed pipe fails the request that is told of.
+    """Writes finished lines past logging; as in logging, a full disk or closed pipe fails no request.
 
-    Each write lets go of the interpreter lock, and another thread takes it: under load that costs a request more than
-    making its line. So, once started, a thread writes what came together in a fifth of a second.
+    Each write releases the interpreter lock, and another thread takes it: under load that costs a request more than
+    making its line. So, once started, a thread writes the lines of a fifth of a second together.
     """
 
     def __init__(self) -> None:
-        self._lines: deque[str] = deque(maxlen=LINES_KEPT)
+        self._lines: deque[str] = deque(maxlen=MAX_LINES)
         self._stopping = threading.Event()
         self._thread: threading.Thread | None = None
 
@@ -130,7 +134,7 @@ class LineWriter:
         self.flush()
 
     def _repeat(self) -> None:
-        while not self._stopping.wait(WRITE_EVERY_S):
+        while not self._stopping.wait(FLUSH_EVERY_S):
             self.flush()
 
 

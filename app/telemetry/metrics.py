@@ -1,27 +1,28 @@
-"""What Prometheus is told: counts from all workers of a host, and the catalog's ages as they are at the scrape.
+"""Prometheus metrics: counts of all workers of a host, and the catalog's ages as they are at the scrape.
 
-Under gunicorn the workers count together in a folder (app/server/runtime_dir.py); elsewhere each counts alone.
+Under gunicorn the workers count in a directory that they share (app/server/runtime_dir.py); elsewhere each process
+counts for itself.
 """
 
 import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
+from pathlib import Path
+from typing import Any
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Metric, values
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Metric
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_latest
-from prometheus_client.mmap_dict import MmapedDict
 from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
 from prometheus_client.registry import Collector
 
 from app.catalog.status import UNAVAILABLE, CatalogStatus
-from app.server import runtime_dir as runtime_folder
 
 NAMESPACE = "model_catalog"
 REGISTRY = CollectorRegistry()
 
-# Seconds. Most answers are ready before they are asked for and take well under a millisecond.
+# Seconds. Most responses are cached and take well under a millisecond.
 REQUEST_BUCKETS = (
     *(0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005),
     *(0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0),
@@ -37,7 +38,7 @@ REQUESTS = Counter(
 )
 REQUEST_SECONDS = Histogram(
     "http_request_duration_seconds",
-    "From a request's arrival at the worker's application to its answer.",
+    "From a request's arrival at the worker's application to its response.",
     ["route"],
     namespace=NAMESPACE,
     registry=REGISTRY,
@@ -59,7 +60,7 @@ REFRESH_SECONDS = Histogram(
 )
 LEASE = Gauge(
     "lease_held",
-    "1 in the worker that holds the right to refresh just now.",
+    "1 in the worker that holds the lease, which allows it to refresh.",
     namespace=NAMESPACE,
     registry=REGISTRY,
     multiprocess_mode="liveall",
@@ -99,7 +100,7 @@ WORKER_EXITS = Counter(
 )
 KEY_SOURCE_FAILING = Gauge(
     "key_source_failing",
-    "1 if any worker's last reading of the source of keys failed; its last keys stay.",
+    "1 if any worker last failed to read the source of keys; the last good keys stay valid.",
     ["source"],
     namespace=NAMESPACE,
     registry=REGISTRY,
@@ -107,7 +108,7 @@ KEY_SOURCE_FAILING = Gauge(
 )
 KEY_SOURCE_FAILURES = Counter(
     "key_source_failures",
-    "Readings of a source of keys that failed.",
+    "Failed attempts to read a source of keys.",
     ["source"],
     namespace=NAMESPACE,
     registry=REGISTRY,
@@ -125,7 +126,7 @@ for _outcome in ("saved", "failed"):
 _children: dict[tuple[str, str, int], tuple[Counter, Histogram]] = {}
 
 
-def count_request(route: str, method: str, status: int, took_s: float) -> None:
+def count_request(route: str, method: str, status: int, duration_s: float) -> None:
     """Count one finished request; each argument but the last takes few values, none of them a client's to choose."""
     children = _children.get((route, method, status))
     if children is None:
@@ -133,14 +134,14 @@ def count_request(route: str, method: str, status: int, took_s: float) -> None:
         _children[route, method, status] = children
     counter, histogram = children
     counter.inc()
-    histogram.observe(took_s)
+    histogram.observe(duration_s)
 
 
 def count_refresh(*, listed: int, failed: int, took_ms: int, at: datetime) -> None:
     """
     Args:
-        listed: how many regions answered.
-        failed: how many did not.
+        listed: the number of regions that answered.
+        failed: the number of those that did not.
     """
     REFRESHES.labels("failed" if not listed else "partial" if failed else "complete").inc()
     REFRESH_SECONDS.observe(took_ms / 1000)
@@ -148,21 +149,41 @@ def count_refresh(*, listed: int, failed: int, took_ms: int, at: datetime) -> No
 
 
 def forget(pid: int) -> None:
-    """In the master: count a worker's end; what it alone could tell goes, what it counted stays."""
+    """In the master: count a worker's end and drop its gauges; what it counted stays."""
     WORKER_EXITS.inc()
-    if runtime_folder.folder() is not None:
+    if _shared_dir() is not None:
         mark_process_dead(pid)  # type: ignore[no-untyped-call]
-        runtime_folder.give_back(pid)
 
 
-def count_alone() -> None:
-    """In a worker, before it counts anything: map memory of its own instead of files that the others see."""
+class _Disabled:
+    """A metric that counts nothing."""
 
-    def in_memory(file_name: str) -> MmapedDict:
-        memory = os.memfd_create(os.path.basename(file_name))
-        return MmapedDict(f"/proc/self/fd/{memory}")  # type: ignore[no-untyped-call]
+    def labels(self, *_: object) -> "_Disabled":
+        return self
 
-    vars(values)["MmapedDict"] = in_memory  # Where the library looks for it whenever it maps a file.
+    def inc(self) -> None:
+        pass
+
+    def set(self, _: float) -> None:
+        pass
+
+    def observe(self, _: float) -> None:
+        pass
+
+
+def disable() -> None:
+    """Count nothing in this process from now on: a file that it mapped would end it where there is no room."""
+    module: dict[str, Any] = globals()
+    for name, value in list(module.items()):
+        if isinstance(value, Counter | Gauge | Histogram):
+            module[name] = _Disabled()
+    _children.clear()
+
+
+def _shared_dir() -> Path | None:
+    """prometheus_client's own variable: where the processes of one gunicorn count."""
+    shared = os.environ.get("PROMETHEUS_MULTIPROC_DIR")
+    return Path(shared) if shared else None
 
 
 @contextmanager
@@ -182,7 +203,7 @@ class _Scrape(Collector):
         self._refresh_s = refresh_s
 
     def collect(self) -> Iterable[Metric]:
-        shared = runtime_folder.folder()
+        shared = _shared_dir()
         if shared is not None and shared.is_dir():
             yield from MultiProcessCollector(None).collect()  # type: ignore[no-untyped-call]
         elif shared is None:
@@ -200,7 +221,7 @@ def exposition(status: CatalogStatus, *, refresh_s: int) -> tuple[bytes, str]:
 
 
 def catalog_metrics(status: CatalogStatus, refresh_s: int) -> Iterator[Metric]:
-    """What the snapshot itself tells, made at the scrape: an age that was written down is wrong a second later."""
+    """The snapshot's own metrics, made at the scrape: a stored age is wrong a second later."""
     yield _gauge("up", "1 if there is a catalog to serve.", 0 if status.state == UNAVAILABLE else 1)
     yield _gauge("refresh_interval_seconds", "How often the catalog is to be refreshed.", refresh_s)
     yield _gauge("models", "Models in the catalog, of any modality.", status.models)

@@ -71,7 +71,7 @@ def test_a_key_with_a_comma_is_one_key(make_app: MakeApp, tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize("path", ["/auth", "/auth/"])
-def test_a_reverse_proxy_is_told_whether_a_key_is_good(make_app: MakeApp, path: str) -> None:
+def test_a_reverse_proxy_learns_whether_a_key_is_good(make_app: MakeApp, path: str) -> None:
     app = make_app(None, api_keys=("k",))
 
     answers = [client_of(app, key).get(path) for key in ("k", "wrong", None)]

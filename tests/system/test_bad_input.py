@@ -63,20 +63,20 @@ def check(answer: Answer, *, is_head: bool = False) -> None:
         assert answer.body == b""
     elif answer.status != 304:
         assert answer.headers["content-type"] == "application/json"
-        said = answer.json
+        body = answer.json
         if answer.status >= 400:
-            check_envelope(said, answer.headers["request-id"])
+            check_envelope(body, answer.headers["request-id"])
 
 
-def check_envelope(said: Any, request_id: str) -> None:
-    if "jsonrpc" in said:
-        assert set(said) == {"jsonrpc", "id", "error"} and said["error"]["data"]["request_id"] == request_id
-    elif "type" in said:
-        assert said["type"] == "error" and said["request_id"] == request_id
-        assert set(said["error"]) == {"type", "message"}
+def check_envelope(body: Any, request_id: str) -> None:
+    if "jsonrpc" in body:
+        assert set(body) == {"jsonrpc", "id", "error"} and body["error"]["data"]["request_id"] == request_id
+    elif "type" in body:
+        assert body["type"] == "error" and body["request_id"] == request_id
+        assert set(body["error"]) == {"type", "message"}
     else:
-        assert set(said) == {"error"} and set(said["error"]) == {"message", "type", "param", "code"}
-    assert isinstance(said["error"]["message"], str) and said["error"]["message"]
+        assert set(body) == {"error"} and set(body["error"]) == {"message", "type", "param", "code"}
+    assert isinstance(body["error"]["message"], str) and body["error"]["message"]
 
 
 MALFORMED: dict[str, tuple[bytes, int]] = {
@@ -172,7 +172,7 @@ def test_chunks_that_are_none_are_refused_and_end_the_connection(service: Servic
     assert answer.status == 400
     assert answer.json["jsonrpc"] == "2.0"
     check(answer)
-    # Where the body ends nobody knows, so what comes next is no request.
+    # Where the body ends is unknown, so what comes next is no request.
     host, port = service.url.removeprefix("http://").split(":")
     with socket.create_connection((host, int(port)), timeout=10) as connection:
         connection.sendall(data + request(b"/livez"))

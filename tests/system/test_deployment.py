@@ -45,10 +45,10 @@ def test_the_example_lists_every_setting_with_its_default() -> None:
     assert not re.search(r"^[^#\n]", EXAMPLE, re.MULTILINE), "a line that is no comment would set something"
 
 
-def test_the_example_says_of_every_setting_what_the_service_says() -> None:
-    said = " ".join(EXAMPLE.replace("\n# ", " ").split())
+def test_the_example_explains_every_setting_as_the_service_does() -> None:
+    text = " ".join(EXAMPLE.replace("\n# ", " ").split())
 
-    assert [it.metadata["name"] for it in SETTINGS if it.metadata["meaning"].replace("`", "") not in said] == []
+    assert [it.metadata["name"] for it in SETTINGS if it.metadata["meaning"].replace("`", "") not in text] == []
 
 
 def test_where_only_processes_are_seen_the_service_runs_unpinned(tmp_path: Path) -> None:
@@ -77,9 +77,9 @@ def test_where_it_may_not_step_back_or_keep_to_a_core_the_discovery_child_runs_a
         discovery.main()
     """)
     environ = {"PATH": os.environ["PATH"], "CATALOG_SOURCE": "demo", "AWS_BEDROCK_REGIONS": "us-east-1"}
-    said = subprocess.run([sys.executable, "-c", code], cwd=PROJECT, env=environ, capture_output=True, check=True)
+    done = subprocess.run([sys.executable, "-c", code], cwd=PROJECT, env=environ, capture_output=True, check=True)
 
-    assert b'"listing"' in said.stdout
+    assert b'"listing"' in done.stdout
 
 
 def test_where_they_may_not_keep_to_a_core_workers_serve_all_the_same(tmp_path: Path) -> None:
@@ -146,6 +146,26 @@ def test_the_container_has_all_that_the_service_needs(tmp_path: Path) -> None:
     )
 
     assert checked.returncode == 0, checked.stderr
+
+
+@pytest.mark.parametrize("name", ["requirements.txt", "requirements-dev.txt"])
+def test_every_requirement_is_pinned_by_hash_and_names_no_registry(name: str) -> None:
+    text = (PROJECT / name).read_text()
+    entries = re.split(r"\n(?=[a-z0-9])", text, flags=re.IGNORECASE)
+
+    assert len(entries) > 30
+    assert [entry for entry in entries if "==" not in entry or "--hash=sha256:" not in entry] == []
+    assert "--index-url" not in text and "://" not in text
+
+
+def test_the_container_is_built_from_pinned_files() -> None:
+    images = re.findall(r"^FROM (\S+)", CONTAINERFILE, re.MULTILINE)
+
+    assert set(images) == {"${BASE}"}
+    assert re.search(
+        r"^ARG BASE=docker\.io/library/python:3\.11-slim@sha256:[0-9a-f]{64}$", CONTAINERFILE, re.MULTILINE
+    )
+    assert "pip install --no-cache-dir --require-hashes -r requirements.txt" in CONTAINERFILE
 
 
 def test_the_container_sets_nothing_that_is_no_setting() -> None:

@@ -1,4 +1,4 @@
-"""The alert rules and the dashboard: Prometheus takes them, and what they ask for is what the service tells."""
+"""The alert rules and the dashboard: Prometheus accepts them, and the metrics in their queries exist."""
 
 import json
 import re
@@ -26,7 +26,7 @@ def promtool(*arguments: str) -> None:
 
 
 @needs_promtool
-def test_prometheus_takes_the_alert_rules() -> None:
+def test_prometheus_accepts_the_alert_rules() -> None:
     promtool("check", "rules", str(ALERTS))
 
 
@@ -36,7 +36,7 @@ def test_the_alerts_fire_when_they_should_and_only_then() -> None:
 
 
 @needs_promtool
-def test_prometheus_takes_the_metrics_page(make_app: MakeApp) -> None:
+def test_prometheus_accepts_the_metrics_page(make_app: MakeApp) -> None:
     page = client_of(make_app(snapshot(listing("us-east-1", model())))).get("/metrics").get_data()
     done = subprocess.run(["promtool", "check", "metrics"], input=page, capture_output=True)
 
@@ -44,7 +44,7 @@ def test_prometheus_takes_the_metrics_page(make_app: MakeApp) -> None:
 
 
 @pytest.mark.parametrize("path", [ALERTS, DASHBOARD], ids=lambda path: path.name)
-def test_every_metric_that_is_asked_for_is_told(path: Path, make_app: MakeApp) -> None:
+def test_every_metric_in_a_query_exists(path: Path, make_app: MakeApp) -> None:
     failure = RegionFailure(region="eu-west-1", failed_at=NOW, code="Timeout", took_ms=1)
     app = make_app(
         snapshot(listing("us-east-1", model()), failures=(failure,)), clock=lambda: NOW + timedelta(seconds=1)
@@ -54,12 +54,19 @@ def test_every_metric_that_is_asked_for_is_told(path: Path, make_app: MakeApp) -
     for source in ("API_KEYS_FILE", "API_KEYS_SECRET_ID"):
         metrics.KEY_SOURCE_FAILURES.labels(source)
         metrics.KEY_SOURCE_FAILING.labels(source)
-    told = set(re.findall(r"^model_catalog_\w+", client.get("/metrics").text, re.MULTILINE))
+    exposed = set(re.findall(r"^model_catalog_\w+", client.get("/metrics").text, re.MULTILINE))
 
-    asked = set(re.findall(r"model_catalog_\w+", path.read_text()))
+    queried = set(re.findall(r"model_catalog_\w+", path.read_text()))
 
-    assert asked
-    assert asked <= told
+    assert queried
+    assert queried <= exposed
+
+
+def test_every_alert_links_to_its_heading_in_the_operations_guide() -> None:
+    alerts = re.findall(r"- alert: (\w+)\n(.*?)(?=\n      - alert|\Z)", ALERTS.read_text(), re.DOTALL)
+
+    assert len(alerts) > 10
+    assert [name for name, rule in alerts if f"runbook: docs/operations.md#{name.lower()}\n" not in rule] == []
 
 
 def test_the_dashboard_is_one_that_grafana_imports() -> None:

@@ -1,4 +1,4 @@
-"""Reloads and upgrades behind nginx: whoever asks meanwhile is answered."""
+"""Reloads and upgrades behind nginx: requests in between are answered."""
 
 import itertools
 import os

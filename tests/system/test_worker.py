@@ -10,7 +10,7 @@ from tests.support.builders import KEY
 from tests.support.servers import PROJECT, running_service, service_environ
 
 
-def test_gunicorn_believes_nobody_about_another_path_or_scheme(tmp_path: Path) -> None:
+def test_gunicorn_takes_no_path_or_scheme_from_a_header(tmp_path: Path) -> None:
     headers = {"x-api-key": KEY, "SCRIPT_NAME": "/anthropic", "PATH_INFO": "/livez", "X-Forwarded-Proto": "https"}
     with running_service(tmp_path) as service:
         answer = httpx.get(f"{service.url}/anthropic/v1/models?limit=1", headers=headers)
@@ -19,7 +19,7 @@ def test_gunicorn_believes_nobody_about_another_path_or_scheme(tmp_path: Path) -
     assert len(answer.json()["data"]) == 1
 
 
-def test_what_is_loaded_before_the_fork_is_no_garbage_to_look_through(tmp_path: Path) -> None:
+def test_what_is_loaded_before_the_fork_is_not_garbage_collected(tmp_path: Path) -> None:
     code = (
         "import gc, runpy, types\n"
         "hooks = runpy.run_path('gunicorn.conf.py')\n"
@@ -27,6 +27,6 @@ def test_what_is_loaded_before_the_fork_is_no_garbage_to_look_through(tmp_path: 
         "print(gc.get_freeze_count() > 1000, len(gc.get_objects()) < 1000)"
     )
     environ = service_environ(tmp_path)
-    said = subprocess.run([sys.executable, "-c", code], cwd=PROJECT, env=environ, capture_output=True, text=True)
+    done = subprocess.run([sys.executable, "-c", code], cwd=PROJECT, env=environ, capture_output=True, text=True)
 
-    assert said.stdout == "True True\n", said.stderr
+    assert done.stdout == "True True\n", done.stderr

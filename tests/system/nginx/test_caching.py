@@ -199,7 +199,7 @@ def test_while_one_request_revalidates_the_others_do_not_wait(nginx: Nginx, app:
         let_go.wait(10)
         return storable(b"{}")
 
-    for _ in range(20):  # The second may end at any point on a machine that is busy: then the try tells nothing.
+    for _ in range(20):  # The second may end at any point on a machine that is busy: then the try shows nothing.
         app.answer = lambda asked: storable(b"{}")
         nginx.get(path)
         second = int(app_second := time.time())

@@ -72,7 +72,7 @@ def test_a_request_that_nginx_refuses_is_answered_in_json(
     assert app.asked == []
 
 
-def test_a_client_that_asks_too_often_is_told_when_to_come_back(tmp_path: Path) -> None:
+def test_a_client_that_asks_too_often_learns_when_to_come_back(tmp_path: Path) -> None:
     slow = {"http.conf": {"rate=100r/s": "rate=1r/m"}, "catalog.conf": {"burst=200": "burst=1"}}
     with behind_nginx(tmp_path, slow) as (nginx, _):
         of_one = [nginx.get("/v1/models", x_forwarded_for=OUTSIDE) for _ in range(3)]
@@ -101,12 +101,12 @@ def test_an_application_that_is_down_or_silent_is_an_error_of_the_dialect(tmp_pa
 @pytest.mark.parametrize("prefix", [MODELS, "/v1/other", "/mcp"])
 def test_an_error_of_the_application_passes_untouched(nginx: Nginx, app: UnixApp, status: int, prefix: str) -> None:
     app.answer = lambda asked: Answer(
-        status=status, body=b'{"told":"by the application"}', headers=(("retry-after", "7"), ("Allow", "GET"))
+        status=status, body=b'{"from":"the application"}', headers=(("retry-after", "7"), ("Allow", "GET"))
     )
 
     answer = nginx.get(prefix)
 
-    assert (answer.status_code, answer.json()) == (status, {"told": "by the application"})
+    assert (answer.status_code, answer.json()) == (status, {"from": "the application"})
     assert answer.headers.get_list("retry-after") == ["7"]
     assert answer.headers["allow"] == "GET"
     assert request_id_of(answer) == app.asked[-1].header("x-request-id")

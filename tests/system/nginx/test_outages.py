@@ -104,12 +104,10 @@ def status_of(port: int, sent: tuple[bytes, ...], *, hangs_up: bool = False) -> 
                 connection.sendall(part)
             if hangs_up:
                 connection.shutdown(socket.SHUT_WR)
-        with suppress(ConnectionResetError):
-            while line := connection.makefile("rb").readline():
-                status = int(line.split()[1])
-                if status != 100:
-                    return status
-                connection.recv(2)
+        with suppress(ConnectionResetError), connection.makefile("rb") as received:
+            while line := received.readline():
+                if line.startswith(b"HTTP/") and b" 100 " not in line:
+                    return int(line.split()[1])
     return None
 
 
