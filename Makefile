@@ -4,6 +4,7 @@
 # make chaos     breaks things at random for some minutes (CHAOS_SEED= repeats a run)
 # make soak      holds a thousand clients for five minutes (MINUTES= changes it); it needs nginx
 # make mcp-conformance                  runs the official MCP conformance suite and inspector; it needs npm
+# make gateway-check                    tries real clients and the LiteLLM proxy behind nginx (docs/clients.md); it needs npm
 # make bench, bench-start, bench-growth, bench-page measure what it costs (docs/performance.md)
 # make cards     makes the model cards anew from the pinned packages; make cards-check compares them (CI does)
 # make docs      writes the table of settings in docs/configuration.md
@@ -23,7 +24,7 @@ CATALOG_DIR ?= var/$(CATALOG_SOURCE)
 comma := ,
 KEY = $(lastword $(subst :, ,$(firstword $(subst $(comma), ,$(API_KEYS)))))
 
-.PHONY: run port-is-free test test-fast chaos soak check docs requirements setup mcp-conformance
+.PHONY: run port-is-free test test-fast chaos soak check docs requirements setup mcp-conformance gateway-check
 
 INSTALL = $(PYTHON) -m venv $(VENV) && $(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r
 
@@ -85,6 +86,17 @@ $(NODE_MODULES)/ready: tests/system/mcp/package-lock.json
 
 mcp-conformance: setup $(NODE_MODULES)/ready
 	$(BIN)/python -m tests.system.mcp.acceptance
+
+# What people install, in an environment of its own: 3 GB, and no part of `make check`.
+GATEWAY_TOOLS := var/gateway-check
+GATEWAY_PYPI := 'litellm[proxy]==1.108.7' llm==0.36
+GATEWAY_NPM := @anthropic-ai/claude-code@2.1.332 @anthropic-ai/sdk@1.14.0 openai@7.57.0 opencode-ai@1.18.33 @openai/codex@0.169.0
+
+gateway-check: setup
+	$(PYTHON) -m venv $(GATEWAY_TOOLS)/venv
+	$(GATEWAY_TOOLS)/venv/bin/pip install --quiet --disable-pip-version-check $(GATEWAY_PYPI)
+	npm install --prefix $(GATEWAY_TOOLS)/npm --no-save --no-audit --no-fund --loglevel=error $(GATEWAY_NPM)
+	$(BIN)/python -m tests.system.gateway.check
 
 docs: setup
 	$(BIN)/python -m tests.support.settings_table

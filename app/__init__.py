@@ -43,7 +43,7 @@ def create_app(
     from flask import Flask
 
     from app import cli
-    from app.api import health, metrics
+    from app.api import health, key_check, metrics
     from app.api.anthropic import views as anthropic
     from app.api.mcp import views as mcp
     from app.api.openai import views as openai
@@ -150,6 +150,7 @@ def create_app(
     queries = queries_of(settings)
     app.register_blueprint(health.bp)
     app.register_blueprint(metrics.bp)
+    app.register_blueprint(key_check.bp)
     openapi.init_app(app)
     app.register_blueprint(search.make_blueprint(queries))
     app.register_blueprint(openai.make_blueprint(queries), url_prefix=settings.openai_prefix or None)

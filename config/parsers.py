@@ -8,7 +8,9 @@ ALL_REGIONS = "all"
 EVERY_ORIGIN = "*"
 REGION = r"[a-z]{2,}(-[a-z]+)+-\d+"
 # First path segments that are the service's own; a prefix may not hide them.
-RESERVED_SEGMENTS = frozenset({"catalog", "livez", "readyz", "metrics", "docs", "openapi.json", "mcp", "search_models"})
+RESERVED_SEGMENTS = frozenset(
+    {"auth", "catalog", "livez", "readyz", "metrics", "docs", "openapi.json", "mcp", "search_models"}
+)
 
 
 def text(value: str) -> str:

@@ -12,7 +12,7 @@ from werkzeug.wsgi import get_content_length, get_input_stream
 
 from app.errors import RequestTooLarge
 
-# As deploy/nginx/server.conf's client_max_body_size.
+# As deploy/nginx/catalog.conf's client_max_body_size.
 MAX_BODY_BYTES = 1 << 20
 # nginx has the whole body before it calls the application; a client without nginx gets this long to send it.
 READ_TIMEOUT_S = 5.0

@@ -68,3 +68,26 @@ def test_a_key_with_a_comma_is_one_key(make_app: MakeApp, tmp_path: Path) -> Non
     app = make_app(snapshot(listing("us-east-1", model())), api_keys=(), api_keys_file=str(file))
 
     assert [client_of(app, key).get("/v1/models").status_code for key in ("a,b", "a")] == [200, 401]
+
+
+@pytest.mark.parametrize("path", ["/auth", "/auth/"])
+def test_a_reverse_proxy_learns_whether_a_key_is_good(make_app: MakeApp, path: str) -> None:
+    app = make_app(None, api_keys=("k",))
+
+    answers = [client_of(app, key).get(path) for key in ("k", "wrong", None)]
+
+    assert [(answer.status_code, answer.text == "") for answer in answers] == [(204, True), (401, False), (401, False)]
+    assert answers[0].headers["cache-control"] == "no-store"
+    assert client_of(app, "k").head(path).status_code == 204
+
+
+def test_without_keys_every_request_is_good(make_app: MakeApp) -> None:
+    app = make_app(None, api_keys=(), auth_disabled=True)
+
+    assert client_of(app, None).get("/auth").status_code == 204
+
+
+def test_a_key_that_may_be_of_a_source_not_read_yet_is_neither_good_nor_wrong(make_app: MakeApp) -> None:
+    app = make_app(None, api_keys=("known",), api_keys_secret_id="keys")
+
+    assert [client_of(app, key).get("/auth").status_code for key in ("known", "unknown")] == [204, 503]

@@ -23,17 +23,21 @@ AT_MOST_S = 2.0
 # So that a test need not wait for its line.
 UNBUFFERED = {" buffer=64k flush=1s": ""}
 # Statuses that nginx answers by itself, as the client sees them.
-OWN_ERRORS = {400, 403, 404, 405, 413, 414, 429, 431, 500, 502, 503, 504}
+OWN_ERRORS = {400, 401, 403, 404, 405, 413, 414, 429, 431, 500, 502, 503, 504}
 
 
 @contextmanager
 def behind_nginx(
-    folder: Path, changes: dict[str, dict[str, str]] | None = None, *, tls: bool = False
+    folder: Path,
+    changes: dict[str, dict[str, str]] | None = None,
+    *,
+    tls: bool = False,
+    gateway_port: int | None = None,
 ) -> Iterator[tuple[Nginx, UnixApp]]:
     app = UnixApp(folder / "app.sock")
     app.start()
     try:
-        with running_nginx(folder / "nginx", app.socket, tls=tls, changes=changes) as nginx:
+        with running_nginx(folder / "nginx", app.socket, tls=tls, changes=changes, gateway_port=gateway_port) as nginx:
             yield nginx, app
     finally:
         app.stop()

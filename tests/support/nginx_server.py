@@ -98,23 +98,22 @@ def write_configuration(
     port: int,
     tls_port: int | None = None,
     changes: Mapping[str, Mapping[str, str]] | None = None,
+    gateway_port: int | None = None,
 ) -> Path:
     """Lay the shipped files out as Debian has them, and return the path of the main file.
 
     Args:
         tls_port: fill the TLS block in, with `cert.pem` and `key.pem` of the folder.
         changes: what a test needs otherwise, {file: {old: new}}.
+        gateway_port: gateway.conf instead of site.conf, with a gateway that listens there; its name is nginx's address,
+            and any other is the catalog's.
     """
     snippets = folder / "snippets" / "bedrock-model-catalog"
     for place in (snippets, folder / "conf.d", folder / "sites-enabled"):
         place.mkdir(parents=True, exist_ok=True)
-    places = {
-        "server.conf": snippets,
-        "proxy.conf": snippets,
-        "cache.conf": snippets,
-        "http.conf": folder / "conf.d",
-        "site.conf": folder / "sites-enabled",
-    }
+    site = "gateway.conf" if gateway_port else "site.conf"
+    places = {file.name: snippets for file in SHIPPED.glob("*.conf") if file.name not in ("site.conf", "gateway.conf")}
+    places |= {"http.conf": folder / "conf.d", site: folder / "sites-enabled"}
     host = {
         SOCKET: str(socket),
         CACHE: str(folder / "cache"),
@@ -123,6 +122,13 @@ def write_configuration(
         "listen 80 default_server;": f"listen 127.0.0.1:{port} default_server;",
         "    listen [::]:80 default_server;\n": "",
     }
+    if gateway_port:
+        host |= {
+            "listen 80;": f"listen 127.0.0.1:{port};",
+            "    listen [::]:80;\n": "",
+            "server_name models.example.com;": "server_name 127.0.0.1 a;",
+            "server 127.0.0.1:4000": f"server 127.0.0.1:{gateway_port}",
+        }
     if tls_port:
         host |= {
             "#~": "",
@@ -133,7 +139,7 @@ def write_configuration(
         }
     for name, place in places.items():
         text = replaced((SHIPPED / name).read_text(), (changes or {}).get(name, {}))
-        (place / name).write_text(replaced(text, host) if name == "site.conf" else text)
+        (place / name).write_text(replaced(text, host) if name == site else text)
     main = folder / "nginx.conf"
     # Started as root nginx would drop to www-data, who may not enter a test's folder.
     main.write_text(MAIN.format(folder=folder, user="user root;"))
@@ -142,19 +148,24 @@ def write_configuration(
 
 @contextmanager
 def running_nginx(
-    folder: Path, socket: Path, *, tls: bool = False, changes: Mapping[str, Mapping[str, str]] | None = None
+    folder: Path,
+    socket: Path,
+    *,
+    tls: bool = False,
+    changes: Mapping[str, Mapping[str, str]] | None = None,
+    gateway_port: int | None = None,
 ) -> Iterator[Nginx]:
     """nginx before a unix socket.
 
     Args:
         folder: where its configuration, cache and logs go.
         socket: gunicorn's.
-        tls, changes: as for `write_configuration`.
+        tls, changes, gateway_port: as for `write_configuration`.
     """
     assert NGINX is not None
     folder.mkdir(parents=True, exist_ok=True)
     port, tls_port = free_port(), free_port() if tls else None
-    main = write_configuration(folder, socket, port, tls_port, changes)
+    main = write_configuration(folder, socket, port, tls_port, changes, gateway_port)
     output = folder / "nginx.out"
     with output.open("wb") as out:
         process = subprocess.Popen([NGINX, "-p", str(folder), "-c", str(main)], stdout=out, stderr=out)

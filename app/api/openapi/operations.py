@@ -334,6 +334,14 @@ OPERATIONS: Mapping[str, Operation] = {
         errors=(RequestTooLarge(),),
         is_public=True,
     ),
+    "key_check.check_key": Operation(
+        tag="Operation",
+        summary="Tell a reverse proxy whether a key is good",
+        responses={
+            204: ResponseDescription(content_type="", description="The key is good.", headers=("cache-control",))
+        },
+        errors=EVERYWHERE,
+    ),
     "metrics.metrics": Operation(
         tag="Operation",
         summary="Tell Prometheus",

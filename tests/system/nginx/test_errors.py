@@ -39,7 +39,7 @@ def test_each_error_of_nginx_is_in_the_dialect_of_its_path(
 
 
 def test_every_error_that_is_caught_is_tested() -> None:
-    caught = re.findall(r"^error_page (.*) /", (SHIPPED / "server.conf").read_text(), re.MULTILINE)
+    caught = re.findall(r"^error_page (.*) /", (SHIPPED / "catalog.conf").read_text(), re.MULTILINE)
     seen_by_clients = {int(line.rpartition("=")[2]) for line in caught if "=" in line}
 
     assert (
@@ -73,7 +73,7 @@ def test_a_request_that_nginx_refuses_is_answered_in_json(
 
 
 def test_a_client_that_asks_too_often_learns_when_to_come_back(tmp_path: Path) -> None:
-    slow = {"http.conf": {"rate=100r/s": "rate=1r/m"}, "server.conf": {"burst=200": "burst=1"}}
+    slow = {"http.conf": {"rate=100r/s": "rate=1r/m"}, "catalog.conf": {"burst=200": "burst=1"}}
     with behind_nginx(tmp_path, slow) as (nginx, _):
         of_one = [nginx.get("/v1/models", x_forwarded_for=OUTSIDE) for _ in range(3)]
         of_another = nginx.get("/v1/models", x_forwarded_for="203.0.113.8")

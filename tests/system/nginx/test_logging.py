@@ -75,7 +75,7 @@ def test_no_log_holds_a_key_or_a_query(nginx: Nginx, app: UnixApp) -> None:
 
 
 def test_no_log_holds_the_query_of_a_request_that_is_refused_or_fails(tmp_path: Path) -> None:
-    limits = {"http.conf": {"rate=100r/s": "rate=1r/m"}, "server.conf": {"burst=200": "burst=1"}}
+    limits = {"http.conf": {"rate=100r/s": "rate=1r/m"}, "catalog.conf": {"burst=200": "burst=1"}}
     quick = {"proxy.conf": {"proxy_read_timeout 10s": "proxy_read_timeout 300ms"}, "site.conf": UNBUFFERED}
     query, answers, silent = "?api_key=in-the-query", [], threading.Event()
     head = f"GET /v1/models{query} HTTP/1.1\r\nConnection: close\r\n"

@@ -4,8 +4,9 @@ import socket
 import time
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 
@@ -110,15 +111,15 @@ def status_of(port: int, sent: tuple[bytes, ...], *, hangs_up: bool = False) -> 
     return None
 
 
-@pytest.fixture(scope="module")
-def both(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Nginx]:
+@contextmanager
+def with_a_revoked_key(folder: Path, *, gateway_port: int | None = None) -> Iterator[Nginx]:
     """nginx before gunicorn, with an answer stored for each attempt, whose key was revoked since."""
-    folder = tmp_path_factory.mktemp("outages")
     keys, where = folder / "keys", folder / "gunicorn.sock"
     keys.write_text(f"{KEY}\n{OTHER_KEY}\n")
+    changes = {"gateway.conf" if gateway_port else "site.conf": UNBUFFERED}
     with (
         running_service(folder, socket=where, API_KEYS="", API_KEYS_FILE=str(keys), CORS_ALLOW_ORIGINS="*") as service,
-        running_nginx(folder / "nginx", where, changes={"site.conf": UNBUFFERED}) as nginx,
+        running_nginx(folder / "nginx", where, changes=changes, gateway_port=gateway_port) as nginx,
     ):
         for attempt in ATTEMPTS.values():
             stored = Attempt(target=attempt.target, stored_by=attempt.stored_by)
@@ -128,6 +129,12 @@ def both(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Nginx]:
         eventually(lambda: service.get(MODELS).status_code == 401)
         # Until then a stored answer may be served without a question to the application.
         time.sleep(2.1)
+        yield nginx
+
+
+@pytest.fixture(scope="module")
+def both(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Nginx]:
+    with with_a_revoked_key(tmp_path_factory.mktemp("outages")) as nginx:
         yield nginx
 
 
