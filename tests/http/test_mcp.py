@@ -188,7 +188,15 @@ def test_the_page_size_that_is_configured_is_told(make_app: MakeApp) -> None:
 
 
 # The keys that not every entry has.
-SOMETIMES = {"inference_profiles", "model_id", "geography", "destinations", "retires_at", "alias_of", "max_input_tokens"}
+SOMETIMES = {
+    "inference_profiles",
+    "model_id",
+    "geography",
+    "destinations",
+    "retires_at",
+    "alias_of",
+    "max_input_tokens",
+}
 
 CALLS: list[tuple[str, dict[str, Any], str]] = [
     ("anthropic_model_list", {}, "/anthropic/v1/models"),

@@ -26,7 +26,6 @@ ROOMS: dict[str, set[str]] = {
     "app.refresh": {"config", "app.catalog", "app.telemetry", "app.discovery.parent"},
     "app.operator_file": {"app.catalog", "app.telemetry"},
     "app.auth": GROUND,
-    "app.operator_file": {"app.catalog", "app.telemetry"},
     "app.services": BELOW_SERVICES,
     "app.web": {"config", "app.catalog", "app.errors", "app.telemetry", "app.auth", "app.services"},
     "app.api": GROUND | {"app.auth", "app.services", "app.web"},
