@@ -79,7 +79,8 @@ def test_an_alias_is_a_cursor(client: FlaskClient) -> None:
 
 def test_a_target_that_another_worker_has_listed_is_found(app: Flask, client: FlaskClient) -> None:
     services = services_of(app)
-    newer = snapshot(listing("us-east-1", model("a.model"), model("b.model")))
+    listed = listing("us-east-1", model("a.model"), model("b.model"))
+    newer = snapshot(listed, configured_regions=("us-east-1",))
     store = file_store(services.settings)
     with store.lease() as lease:
         store.save(encode_state(newer.state), lease)
