@@ -105,6 +105,7 @@ def create_app(
         catalog=catalog,
         key_names=lambda: key_ring.own_names,
         keep_in=runtime_dir.folder(),
+        clock=clock,
     )
     scheduler = JobScheduler()
     refresher = Refresher(

@@ -35,6 +35,7 @@ class OperatorFileInForce:
         catalog: Catalog,
         key_names: Callable[[], Iterable[str]],
         keep_in: Path | None,
+        clock: Callable[[], datetime],
     ) -> None:
         """
         Args:
@@ -50,6 +51,7 @@ class OperatorFileInForce:
         self._base = base
         self._catalog = catalog
         self._key_names = key_names
+        self._clock = clock
         self._conflicts: frozenset[str] = frozenset()
         self._compared: tuple[object, frozenset[str]] | None = None
         self._reloader = (
@@ -101,6 +103,8 @@ class OperatorFileInForce:
         return read_checked(text, as_of, base=self._base, key_names=self._key_names(), snapshot=self._catalog.latest)
 
     def _apply(self, file: OperatorFile, changed_at: datetime) -> None:
+        # A file may be dated in the future, which would keep clients from what changes until then.
+        changed_at = min(changed_at, self._clock())
         self._catalog.put_in_force(Policy.of(file.scopes, file.aliases, changed_at=changed_at))
         cards = self.cards.with_layer(file.cards, changed_at=changed_at)
         if cards is not self.cards:

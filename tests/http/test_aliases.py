@@ -7,6 +7,9 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
+from app.catalog.codec import encode_state
+from app.refresh.file_store import file_store
+from app.services import services_of
 from tests.conftest import MakeApp, client_of, json_of
 from tests.http.test_scopes import call
 from tests.support.builders import listing, model, snapshot
@@ -72,3 +75,14 @@ def test_an_alias_is_a_cursor(client: FlaskClient) -> None:
     page = json_of(client.get("/anthropic/v1/models?after_id=latest"))
 
     assert [entry["id"] for entry in page["data"]] == ["named"]
+
+
+def test_a_target_that_another_worker_has_listed_is_found(app: Flask, client: FlaskClient) -> None:
+    services = services_of(app)
+    listed = listing("us-east-1", model("a.model"), model("b.model"))
+    newer = snapshot(listed, configured_regions=("us-east-1",))
+    store = file_store(services.settings)
+    with store.lease() as lease:
+        store.save(encode_state(newer.state), lease)
+
+    assert json_of(client.get("/v1/models/gone"))["id"] == "b.model"

@@ -1,6 +1,7 @@
 """What each key sees over HTTP, and that no answer to one key reaches another."""
 
 import os
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -170,18 +171,25 @@ def test_a_key_called_like_the_place_of_another_keeps_its_own_scope(make_app: Ma
     assert ids(client_of(app, "named"), "/v1/models") == ["meta.d"]
 
 
-def test_a_changed_scope_drops_what_was_cached_and_moves_last_modified(app: Flask, a: FlaskClient, file: Path) -> None:
+@pytest.mark.parametrize("dated_s", [10, 1_000_000])
+def test_a_changed_scope_drops_what_was_cached_and_moves_last_modified(
+    make_app: MakeApp, file: Path, dated_s: int
+) -> None:
+    now = [datetime.now(UTC)]
+    later = now[0] + timedelta(seconds=10)
+    app = make_app(WHOLE, api_keys=KEYS, operator_file=str(file), clock=lambda: now[0])
+    a = client_of(app, "secret-a")
     for _ in range(3):
         before = a.get("/v1/models")
-    os.utime(file, (4e9, 4e9))
+    now[0] = later
     file.write_text(FILE.replace('["anthropic.*"]', '["anthropic.b"]     '))
-    os.utime(file, (4e9, 4e9))
+    os.utime(file, times=(0, later.timestamp() - 10 + dated_s))
     services_of(app).operator_file.reload_if_changed()
 
     after = a.get("/v1/models", headers={"If-Modified-Since": before.headers["Last-Modified"]})
 
     assert [entry["id"] for entry in json_of(after)["data"]] == ["anthropic.b"]
-    assert after.headers["Last-Modified"] != before.headers["Last-Modified"]
+    assert after.last_modified == later.replace(microsecond=0)
 
 
 def test_responses_made_before_they_are_requested_are_of_the_scope_that_wanted_them(
