@@ -75,6 +75,7 @@ class CatalogStatus:
     source: str | None = None
     models: int = 0
     orphan_profiles: int = 0
+    models_without_limits: int = 0
     attempted_at: datetime | None = None
     refreshed_at: datetime | None = None
     age_s: int | None = None
@@ -100,10 +101,22 @@ def status_of(snapshot: CatalogSnapshot | None, *, at: datetime, refresh_s: int)
         source=state.source,
         models=len(snapshot.models),
         orphan_profiles=snapshot.orphan_profiles,
+        models_without_limits=models_without_limits(snapshot),
         attempted_at=state.attempted_at,
         refreshed_at=state.refreshed_at,
         age_s=age_s,
         regions=_regions(snapshot, at),
+    )
+
+
+def models_without_limits(snapshot: CatalogSnapshot) -> int:
+    """How many callable chat models no card gives both token limits of."""
+    return sum(
+        1
+        for model in snapshot.models
+        if model.is_text
+        and model.invocations
+        and (model.card is None or None in (model.card.max_input_tokens, model.card.max_tokens))
     )
 
 

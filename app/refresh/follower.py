@@ -13,6 +13,7 @@ from app.catalog.current import Catalog
 from app.catalog.reading import Malformed
 from app.catalog.records import MODELS, CatalogState
 from app.catalog.snapshot import CatalogSnapshot, build_snapshot, restrict_to_regions, reuse_models, with_cards
+from app.catalog.status import models_without_limits
 from app.refresh.formats import DECODERS, FORMAT
 from app.refresh.schedule import RefreshSchedule
 from app.refresh.store import (
@@ -174,12 +175,19 @@ class StoreFollower:
         return state if regions == (ALL_REGIONS,) else restrict_to_regions(state, regions)
 
     def _serve_loaded(self, state: CatalogState) -> None:
-        self._publish(state, self._clock())
-        log.info("catalog_loaded", regions=len(listed_regions(state)), attempted_at=state.attempted_at.isoformat())
+        snapshot = self._publish(state, self._clock())
+        log.info(
+            "catalog_loaded",
+            regions=len(listed_regions(state)),
+            attempted_at=state.attempted_at.isoformat(),
+            models_without_limits=models_without_limits(snapshot),
+        )
 
-    def _publish(self, state: CatalogState, at: datetime) -> None:
+    def _publish(self, state: CatalogState, at: datetime) -> CatalogSnapshot:
         snapshot = build_snapshot(state, at=at, invoke_order=self._settings.invoke_order, cards=self._cards())
-        self._catalog.publish(reuse_models(snapshot, self._catalog.latest))
+        snapshot = reuse_models(snapshot, self._catalog.latest)
+        self._catalog.publish(snapshot)
+        return snapshot
 
     def publish_refreshed(self, snapshot: CatalogSnapshot, lease: Lease | None) -> bool:
         """Store and publish what a refresh brought; without a lease, publish it here alone.

@@ -6,6 +6,7 @@ import structlog
 
 from app.catalog.records import MODELS, PartFailure, PartListing, PartResult
 from app.catalog.snapshot import CatalogSnapshot
+from app.catalog.status import models_without_limits
 
 log = structlog.get_logger(__name__)
 
@@ -63,6 +64,7 @@ def log_refresh(done: Refresh, previous: CatalogSnapshot | None) -> None:
         regions_failed=done.failed,
         models=len(done.snapshot.models),
         orphan_profiles=done.snapshot.orphan_profiles,
+        models_without_limits=models_without_limits(done.snapshot),
         skipped_rows=sum(listing.skipped_rows for listing in fresh),
         unread_fields=sum(listing.unread_fields for listing in fresh),
         backfilled_rows=sum(listing.backfilled_rows for listing in fresh),

@@ -240,6 +240,8 @@ def catalog_metrics(status: CatalogStatus, refresh_s: int) -> Iterator[Metric]:
         attempted = status.attempted_at.timestamp()
         yield _gauge("attempt_timestamp_seconds", "When any worker last tried to refresh.", attempted)
     yield _gauge("orphan_profiles", "Profiles whose models their region does not list.", status.orphan_profiles)
+    without_limits = "Callable chat models whose token limits no card has."
+    yield _gauge("models_without_limits", without_limits, status.models_without_limits)
     listed = _by_part("region_up", "1 if the last refresh listed the part of the region.")
     age = _by_part("region_listing_age_seconds", "Age of the listing that is served.")
     rows = _by_part("region_rows", "Rows of the listing.")

@@ -5,10 +5,12 @@ from datetime import timedelta
 
 import pytest
 
+from app.catalog.cards import NO_CARDS
+from app.catalog.cards.reading import read_operator_cards
 from app.catalog.next_snapshot import next_snapshot
 from app.catalog.records import MODELS, PROFILES, PartFailure, PartListing
-from app.catalog.snapshot import CatalogSnapshot
-from app.catalog.status import CatalogStatus, RegionStatus, age, status_of, unavailable_reason
+from app.catalog.snapshot import CatalogSnapshot, with_cards
+from app.catalog.status import CatalogStatus, RegionStatus, age, models_without_limits, status_of, unavailable_reason
 from tests.support.builders import NOW, failure, failures, listing, model, profile, snapshot
 
 OLD = NOW - timedelta(minutes=45)
@@ -157,3 +159,15 @@ def test_the_reason_why_nothing_is_served_never_holds_aws_text() -> None:
     refused = failures("us-east-1", detail="arn:aws:iam::123456789012:role/Secret is not authorized")
 
     assert "Secret" not in unavailable_reason(snapshot(failures=refused))
+
+
+def test_callable_chat_models_without_both_limits_are_counted() -> None:
+    known = read_operator_cards(
+        {"a": {"max_input_tokens": 1000, "max_tokens": 10}, "b": {"max_tokens": 10}}, as_of=NOW.date()
+    )
+    models = (model("a"), model("b"), model("c"), model("picture", output_modalities=("IMAGE",)))
+    catalog = snapshot(listing("us-east-1", *models))
+
+    found = with_cards(catalog, NO_CARDS.with_layer(known), at=NOW)
+
+    assert (models_without_limits(catalog), models_without_limits(found)) == (3, 2)
