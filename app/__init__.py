@@ -42,7 +42,6 @@ def create_app(
 
     from flask import Flask
 
-    from app import cli
     from app.api import health, key_check, metrics
     from app.api.anthropic import views as anthropic
     from app.api.mcp import views as mcp
@@ -58,6 +57,7 @@ def create_app(
     from app.catalog.policy import Policy
     from app.catalog.scope import Scope
     from app.catalog.scopes import Scopes
+    from app.cli import commands as cli
     from app.discovery.parent import discover as discover_in_child
     from app.operator_file.in_force import OperatorFileInForce
     from app.operator_file.reading import InvalidOperatorFile

@@ -78,3 +78,22 @@ def test_a_bad_file_hides_nothing_from_the_operator_and_shows_no_scope(commands:
 
     assert "4 entries" in run(commands, "show").output
     assert run(commands, "show", "--scope", "a").exit_code == 1
+
+
+def test_the_overview_names_what_chat_models_lack(commands: Flask) -> None:
+    shown = run(commands, "cards")
+
+    assert shown.exit_code == 0
+    assert "lacks limits" in shown.output
+    assert "callable chat models" in shown.output.splitlines()[-1]
+
+
+def test_the_table_has_limits_and_prices_where_there_is_room(commands: Flask, file: Path) -> None:
+    prices = 'prices = {input = "0.5", output = "1.5"}'
+    file.write_text(f'[cards."{WHOLE.models[0].id}"]\nmax_input_tokens = 1234\n{prices}\n')
+    wide = run(commands, "show")
+    narrow = commands.test_cli_runner(env={"COLUMNS": "80"}).invoke(args=["catalog", "show"])
+
+    [row] = [line for line in wide.output.splitlines() if line.startswith(WHOLE.models[0].id)]
+    assert row.split()[-4:] == ["1234", "-", "0.5", "1.5"]
+    assert "1234" not in narrow.output

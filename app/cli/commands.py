@@ -6,7 +6,7 @@ The commands need no API keys. Output goes to standard output, logs to standard 
 import json
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -22,12 +22,13 @@ from app.api.status_schemas import CatalogReportSchema
 from app.auth.key_format import InvalidKeySource
 from app.auth.key_sources import names_of_local_keys
 from app.catalog.aliases import AliasTargetGone
-from app.catalog.entries import ACTIVE, GEOGRAPHIC, ON_DEMAND, WORLDWIDE, CatalogEntry, profile_ids
-from app.catalog.records import PartResult
+from app.catalog.entries import CatalogEntry, profile_ids
+from app.catalog.records import EPOCH, PartResult
 from app.catalog.scope import ALL_VIEW, VIEWS, Scope
 from app.catalog.snapshot import CatalogSnapshot
 from app.catalog.status import status_of
 from app.catalog.view import CatalogView, ListFilter, UnknownValue
+from app.cli.matrix import LEGEND, matrix, or_dash
 from app.operator_file.reading import InvalidOperatorFile
 from app.refresh.refresher import SettingsMismatch
 from app.refresh.result import Refresh
@@ -39,25 +40,10 @@ NOTHING_PUBLISHED = 1
 SOME_FAILED = 3
 
 PIPE_WIDTH = 400
+# So wide is a line with 31 regions, the longest id and CARD_COLUMNS.
+WIDTH_WITH_CARDS = 140
 # Operators see what no dialect lists, too.
 EVERYTHING = Scope(name="operator", include_provisioned=True)
-
-# How a model is called from a region, the preferred first; a dot where it is not.
-MARKS = {ON_DEMAND: "+", GEOGRAPHIC: "p", WORLDWIDE: "g"}
-UNKNOWN_MARK = "?"
-LEGEND = "+ on demand, p profile in the geography, g global profile alone, ? by an unknown id"
-
-DIRECTIONS = {
-    "northeast": "ne",
-    "northwest": "nw",
-    "southeast": "se",
-    "southwest": "sw",
-    "north": "n",
-    "south": "s",
-    "east": "e",
-    "west": "w",
-    "central": "c",
-}
 
 
 @click.group(cls=AppGroup)
@@ -164,7 +150,7 @@ def show(
     callable_from = {region for entry in entries for region in entry.regions}
     columns = [region for region in view.regions if not (regions or within) or region in callable_from]
     out = _out()
-    out.print(_matrix(entries, columns))
+    out.print(matrix(entries, columns, with_cards=out.width >= WIDTH_WITH_CARDS))
     out.print(f"{len(entries)} entries, {len(columns)} regions; {LEGEND}; d deprecated, r retired")
 
 
@@ -239,10 +225,13 @@ def check(file: Path | None) -> None:
 
 
 @catalog.command()
-@click.argument("model_id")
-def cards(model_id: str) -> None:
-    """Show what the cards state of a model: each field with its source and date, and what the packages disagree on."""
+@click.argument("model_id", required=False)
+def cards(model_id: str | None) -> None:
+    """Show which callable chat models lack limits, a name or a date, and what is disagreed on; or one model's card."""
     view = _view_of()
+    if model_id is None:
+        _show_gaps(view)
+        return
     entry = _found(view, model_id)
     if entry is None:
         raise click.ClickException(f"no model, inference profile or ARN {model_id!r} is in the catalog")
@@ -254,10 +243,35 @@ def cards(model_id: str) -> None:
             table.add_row(field, str(getattr(entry.card, field)), it.source, it.as_of.isoformat())
     out = _out()
     out.print(table if table.row_count else f"no card states anything of {entry.id}")
+    for line in _disagreements(view, entry):
+        out.print(line)
+
+
+def _show_gaps(view: CatalogView) -> None:
+    chat_models = [it for it in view.models if it.is_text and it.invocations]
+    out = _out()
+    gaps = 0
+    for entry in chat_models:
+        card = entry.card
+        lacks = {
+            "limits": card is None or None in (card.max_input_tokens, card.max_tokens),
+            "name": entry.name == entry.id,
+            "date": entry.created_at == EPOCH,
+        }
+        missing = [name for name, is_missing in lacks.items() if is_missing]
+        gaps += bool(missing)
+        if missing:
+            out.print(f"{entry.id} lacks {', '.join(missing)}")
+        for line in _disagreements(view, entry):
+            out.print(f"{entry.id} {line}")
+    out.print(f"{len(chat_models)} callable chat models, {gaps} of them lack something")
+
+
+def _disagreements(view: CatalogView, entry: CatalogEntry) -> Iterator[str]:
     profiles = profile_ids(entry.invocations or entry.former_invocations)
     for found in view.snapshot.cards.disagreements(entry.model_id, profiles):
         stated = "; ".join(f"{source} has {value} for {row}" for source, row, value in found.stated)
-        out.print(f"{found.field}: {stated}; decided by {found.decided_by or 'none, so it is null'}")
+        yield f"{found.field}: {stated}; decided by {found.decided_by or 'none, so it is null'}"
 
 
 def _out() -> Console:
@@ -295,8 +309,8 @@ def _print_status(snapshot: CatalogSnapshot | None, *, as_json: bool) -> None:
                 part["part"],
                 part["state"],
                 str(part["rows"]),
-                _or_dash(part["age_seconds"]),
-                _or_dash(part["duration_ms"]),
+                or_dash(part["age_seconds"]),
+                or_dash(part["duration_ms"]),
                 _why(part),
             )
     out = _out()
@@ -325,12 +339,8 @@ def _headline(report: dict[str, Any]) -> str:
     failed = sum(1 for region in report["regions"] if any(part["failure"] for part in region["parts"]))
     return (
         f"{report['status']}: {report['models']} models from {len(report['regions'])} regions ({failed} failed), "
-        f"refreshed {_or_dash(report['age_seconds'])} s ago, source {report['source']}"
+        f"refreshed {or_dash(report['age_seconds'])} s ago, source {report['source']}"
     )
-
-
-def _or_dash(value: object) -> str:
-    return "-" if value is None else str(value)
 
 
 def _print_entry(entry: dict[str, Any]) -> None:
@@ -342,34 +352,5 @@ def _print_entry(entry: dict[str, Any]) -> None:
             for key, of_key in value.items():
                 table.add_row(f"{name} {key}", ", ".join(of_key) if isinstance(of_key, list) else str(of_key))
         else:
-            table.add_row(name, ", ".join(value) if isinstance(value, list) else _or_dash(value))
+            table.add_row(name, ", ".join(value) if isinstance(value, list) else or_dash(value))
     _out().print(table)
-
-
-def _matrix(entries: Sequence[CatalogEntry], regions: Sequence[str]) -> Table:
-    """One character a region, with its code written downwards in the header: 31 regions fit beside an id."""
-    codes = [_code(region) for region in regions]
-    height = max((len(code) for code in codes), default=0)
-    head = "\n".join("".join(code.rjust(height)[line] for code in codes) for line in range(height))
-    table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0))
-    table.add_column("model", overflow="fold", vertical="bottom")
-    table.add_column("", no_wrap=True)
-    table.add_column(head, no_wrap=True)
-    for entry in entries:
-        marks = _marks(entry)
-        row = "".join(marks.get(region, ".") for region in regions)
-        table.add_row(entry.id, "" if entry.lifecycle == ACTIVE else entry.lifecycle[0], row)
-    return table
-
-
-def _marks(entry: CatalogEntry) -> dict[str, str]:
-    marks: dict[str, str] = {}
-    for way in entry.invocations:
-        for region in way.regions:
-            marks.setdefault(region, MARKS.get(way.kind, UNKNOWN_MARK))
-    return marks
-
-
-def _code(region: str) -> str:
-    """`ap-southeast-2` is `apse2`."""
-    return "".join(DIRECTIONS.get(part, part[:2]) for part in region.split("-"))
