@@ -24,6 +24,8 @@ from tests.support.builders import KEY, day, listing, model, profile
 REGIONS = ("us-east-1", "eu-west-1")
 # As many as there are, with codes as long as they get.
 MANY = tuple(f"ap-southeast-{number}" for number in range(1, 32))
+# Limits and prices.
+UNKNOWN_CARD = ("-", "-", "-", "-")
 LONG_ID = "anthropic.claude-some-very-long-model-name-20251001-v1:0:200k"
 
 
@@ -291,7 +293,7 @@ def test_the_catalog_is_shown_as_models_by_regions(make: Callable[..., Flask]) -
     shown = run(make(), "show")
 
     assert shown.exit_code == 0
-    assert line_of(shown, "a") == ["a", "++"]
+    assert line_of(shown, "a") == ["a", "++", *UNKNOWN_CARD]
     assert line_of(shown, "b") == ["b", "+."]
     assert line_of(shown, "c") == ["c", "d", ".+"]
     # The regions' codes, written downwards: use1, euw1.
@@ -391,7 +393,7 @@ def test_the_lines_of_a_pipe_are_not_folded(make: Callable[..., Flask], monkeypa
     app = make(*(fresh(region, model(LONG_ID)) for region in MANY))
     run(app, "refresh")
 
-    assert line_of(run(app, "show"), LONG_ID) == [LONG_ID, "+" * len(MANY)]
+    assert line_of(run(app, "show"), LONG_ID) == [LONG_ID, "+" * len(MANY), *UNKNOWN_CARD]
 
 
 def test_a_stored_catalog_of_another_source_is_not_shown(make: Callable[..., Flask]) -> None:
