@@ -297,7 +297,12 @@ def test_the_catalog_is_shown_as_models_by_regions(make: Callable[..., Flask]) -
     assert line_of(shown, "b") == ["b", "+.", *UNKNOWN_CARD]
     assert line_of(shown, "c") == ["c", "d", ".+", *UNKNOWN_CARD]
     # The regions' codes, written downwards: use1, euw1.
-    assert [line.strip() for line in shown.stdout.splitlines()[:4]] == ["ue", "su", "ew", "model   11 input output $ in $ out"]
+    assert [line.strip() for line in shown.stdout.splitlines()[:4]] == [
+        "ue",
+        "su",
+        "ew",
+        "model   11 input output $ in $ out",
+    ]
     assert "3 entries, 2 regions" in shown.stdout
 
 
