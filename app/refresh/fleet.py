@@ -19,7 +19,7 @@ from app.refresh.fleet_link import FleetLink, LinkState, wall_ms
 from app.refresh.fleet_status import FleetStatus
 from app.refresh.formats import FORMAT
 from app.refresh.host_copy import HostCopy
-from app.refresh.store import LEASE_REPLACED, Lease, LeaseLost, LeaseTaken, NotDue, Saved, Stored, Version
+from app.refresh.store import LEASE_REPLACED, NO_VERSION, Lease, LeaseLost, LeaseTaken, NotDue, Saved, Stored, Version
 from app.telemetry import metrics
 from config import Settings
 
@@ -230,28 +230,31 @@ class FleetStore:
         assert isinstance(lease, FleetLease)
         if not answered:
             return self._save_unanswered(data, lease)
-        version = lease.version
         if lease.alone is None and not lease.held():
             raise LeaseLost(LEASE_REPLACED)
+        version = lease.version
         if lease.alone is None:
+            self.link.own = version
             try:
-                accepted = self._engine().put(version, compress(data))
+                return self._share(data, lease)
             except EngineUnreachable as error:
                 metrics.FLEET_PUTS.labels("failed").inc()
                 self.link.note_refusal(str(error))
                 lease.alone = str(error)
-            else:
-                return self._shared(accepted, data, lease)
+            finally:
+                self.link.own = NO_VERSION
         metrics.FLEET_ALONE.inc()
         token = self._file.save(data, lease).token
         return Saved(token=token, version=version, alone=lease.alone)
 
-    def _shared(self, accepted: bool, data: bytes, lease: FleetLease) -> Saved:
+    def _share(self, data: bytes, lease: FleetLease) -> Saved:
         """
         Raises:
+            EngineUnreachable
             LeaseLost: the engine has a later catalog.
         """
         version = lease.version
+        accepted = self._engine().put(version, compress(data))
         metrics.FLEET_PUTS.labels("accepted" if accepted else "superseded").inc()
         if not accepted:
             raise LeaseLost(f"the fleet has a later catalog than version {version}")

@@ -24,6 +24,7 @@ from config import Settings
 log = structlog.get_logger(__name__)
 
 ELECTION_S = 1.0
+OWN_WAIT_S = 0.05
 FIRST_ELECTION_S = 0.1
 MIN_BACKOFF_S, MAX_BACKOFF_S = 0.5, 5.0
 ASK_NEWEST_S = 60.0
@@ -76,6 +77,8 @@ class FleetLink:
         self._asked_at = 0.0
         # The last entry that could not be kept here.
         self._passed = NO_VERSION
+        # What this process has put, and is about to keep.
+        self.own = NO_VERSION
         # When to ask again for what the engine refuses to do for a refresh; None where it does.
         self._probe_at: float | None = None
         self._probe_s = MIN_PROBE_S
@@ -146,6 +149,9 @@ class FleetLink:
         entry = engine.after(max(self._copy.version(), self._passed))
         if entry is not None:
             self._newest = entry.version
+            if entry.version == self.own:
+                self._stop.wait(OWN_WAIT_S)
+                return
             self._take(engine, entry)
             if self._copy.version() < entry.version:
                 self._passed = entry.version
