@@ -63,6 +63,7 @@ def create_app(
     from app.operator_file.reading import InvalidOperatorFile
     from app.pages import views as pages
     from app.refresh.file_store import file_store
+    from app.refresh.fleet import fleet_store
     from app.refresh.refresher import Refresher, utc_now
     from app.refresh.scheduler import JobScheduler
     from app.server import runtime_dir
@@ -107,11 +108,12 @@ def create_app(
         keep_in=runtime_dir.folder(),
         clock=clock,
     )
+    fleet = fleet_store(settings)
     scheduler = JobScheduler()
     refresher = Refresher(
         settings,
         catalog,
-        file_store(settings),
+        fleet or file_store(settings),
         discover or discover_in_child,
         clock=clock,
         stopping=scheduler.is_stopping,
@@ -129,6 +131,9 @@ def create_app(
     scheduler.add_job(key_refresher.refresh, name="refresh_keys", every_s=lambda: 1.0)
     scheduler.add_job(operator_file.reload_if_changed, name="reload_operator_file", every_s=lambda: 1.0)
     scheduler.add_job(response_cache.warm, name="warm", every_s=refresher.reload_check_s)
+    if fleet is not None:
+        link = fleet.link
+        scheduler.add_job(link.run, name="fleet_link", every_s=link.check_s, jitter=False, interrupt=link.stop)
     services = app.extensions[EXTENSION] = Services(
         settings=settings,
         clock=clock,
@@ -139,6 +144,7 @@ def create_app(
         refresher=refresher,
         reload_before_404=refresher.reload_before_404,
         scheduler=scheduler,
+        fleet=fleet,
     )
 
     request_context.init_app(app)

@@ -13,6 +13,7 @@ from app.catalog.policy import Policy
 from app.catalog.scope import Scope
 from app.catalog.view import CatalogView
 from app.operator_file.in_force import OperatorFileInForce
+from app.refresh.fleet import FleetStore
 from app.refresh.refresher import Refresher
 from app.refresh.scheduler import JobScheduler
 from config import Settings
@@ -23,7 +24,10 @@ EXTENSION = "model_catalog"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Services:
-    """The parts of one service; `reload_before_404` loads what another worker may have stored a moment ago."""
+    """The parts of one service; `reload_before_404` loads what another worker may have stored a moment ago.
+
+    `fleet` is None for a host that shares with no other.
+    """
 
     settings: Settings
     clock: Callable[[], datetime]
@@ -34,6 +38,7 @@ class Services:
     refresher: Refresher
     reload_before_404: Callable[[], object]
     scheduler: JobScheduler
+    fleet: FleetStore | None = None
 
     def view(self, scope_in: Callable[[Policy], Scope]) -> CatalogView:
         """The current catalog as a caller sees it.

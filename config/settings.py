@@ -21,6 +21,7 @@ from config.parsers import (
     text,
 )
 from config.sdk import sdk_region
+from config.store_url import StoreUrl, fleet_name, store_url
 
 SOURCES = ("aws", "demo")
 PARTS = ("models", "profiles", "application_profiles")
@@ -44,11 +45,11 @@ def _setting(
     """A setting's definition.
 
     Args:
-        secret: no error shows its value.
+        secret: no error and no text of the settings shows its value.
         child: the child processes that talk to AWS read it, so `child_environ` passes it on.
     """
     metadata = {"name": name, "parse": parse, "meaning": meaning, "secret": secret, "child": child}
-    return field(default=default, metadata=metadata)
+    return field(default=default, repr=not secret, metadata=metadata)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -154,6 +155,26 @@ class Settings:
         integer(1, 31_536_000),
         "How long a failing region's last listing is served while other regions answer",
     )
+    store: StoreUrl | None = _setting(
+        "CATALOG_STORE",
+        None,
+        store_url,
+        "The Redis or Valkey server of a fleet, `redis://` or, with TLS, `rediss://[user:password@]host[:port][/db]`: "
+        "hosts that name the same one share their catalog. `CATALOG_DIR` stays each host's own",
+        secret=True,
+    )
+    store_password_file: str = _setting(
+        "CATALOG_STORE_PASSWORD_FILE", "", text, "A file with the server's password, read at each connection"
+    )
+    store_ca_file: str = _setting(
+        "CATALOG_STORE_CA_FILE", "", text, "Certificates to trust for `rediss://`; the system's by default"
+    )
+    fleet: str = _setting(
+        "CATALOG_FLEET",
+        "default",
+        fleet_name,
+        "The fleet's name: hosts of one name share, so choose one for each AWS account",
+    )
     default_limit: int = _setting("CATALOG_DEFAULT_LIMIT", 20, integer(1, 1000), "Page size where a client names none")
     include_provisioned: bool = _setting(
         "CATALOG_INCLUDE_PROVISIONED", False, boolean, "List models that only provisioned throughput can call, too"
@@ -184,6 +205,26 @@ class Settings:
                 "ANTHROPIC_ROUTES_PREFIX and OPENAI_ROUTES_PREFIX must be paths that do not end in /v1/models, so that "
                 "neither dialect's routes lie within the other's, "
                 f"got {self.anthropic_prefix!r} and {self.openai_prefix!r}"
+            )
+        self._check_store()
+
+    def _check_store(self) -> None:
+        """
+        Raises:
+            ConfigError
+        """
+        password_file, ca_file = self.store_password_file, self.store_ca_file
+        if self.store is None and password_file:
+            raise ConfigError(
+                f"CATALOG_STORE_PASSWORD_FILE must be empty where CATALOG_STORE is, got {password_file!r}"
+            )
+        if ca_file and (self.store is None or not self.store.tls):
+            raise ConfigError(
+                f"CATALOG_STORE_CA_FILE must be empty where CATALOG_STORE is not rediss://, got {ca_file!r}"
+            )
+        if password_file and self.store is not None and self.store.password is not None:
+            raise ConfigError(
+                f"CATALOG_STORE_PASSWORD_FILE must be empty where CATALOG_STORE has a password, got {password_file!r}"
             )
 
     @property

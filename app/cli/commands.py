@@ -62,9 +62,10 @@ def init_app(app: Flask) -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 @click.option("--force", is_flag=True, help="Refresh although no service has these settings.")
 def refresh(as_json: bool, force: bool) -> None:
-    """Refresh all regions now; running workers load the result within two seconds.
+    """Refresh all regions now; running workers, of a whole fleet too, load the result within two seconds.
 
-    Exit status: 0 if every region answered, 3 if some failed, 1 if nothing was published.
+    Exit status: 0 if every region answered, 3 if some failed, 1 if nothing was published or only to this host of a
+    fleet.
     """
     refresher = current_services().refresher
     progress = Console(stderr=True)
@@ -93,6 +94,12 @@ def _exit_code(done: Refresh) -> int:
         return _not_published("the catalog could not be stored, so no worker loads it")
     if not done.listed:
         return _not_published(done.fault or "no region answered")
+    fleet = current_services().fleet
+    if done.alone is not None:
+        click.echo(f"Published on this host alone: {done.alone}", err=True)
+        return NOTHING_PUBLISHED
+    if fleet is not None:
+        click.echo(f"Published to the fleet {current_services().settings.fleet}", err=True)
     return SOME_FAILED if done.failed else 0
 
 
@@ -293,8 +300,9 @@ def _print_status(snapshot: CatalogSnapshot | None, *, as_json: bool) -> None:
     services = current_services()
     status = status_of(snapshot, at=services.clock(), refresh_s=services.settings.refresh_s)
     report: dict[str, Any] = CatalogReportSchema().dump(status)
+    fleet = services.fleet.status() if services.fleet is not None else None
     if as_json:
-        click.echo(json.dumps(report, indent=2))
+        click.echo(json.dumps(report | ({"fleet": fleet.report()} if fleet else {}), indent=2))
         return
     table = Table(box=None, pad_edge=False)
     for name in ("region", "part", "state"):
@@ -317,6 +325,8 @@ def _print_status(snapshot: CatalogSnapshot | None, *, as_json: bool) -> None:
     out.print(_headline(report))
     if report["orphan_profiles"]:
         out.print(f"{report['orphan_profiles']} profiles call no model that their region lists")
+    if fleet:
+        out.print(str(fleet))
     if report["regions"]:
         out.print(table)
 

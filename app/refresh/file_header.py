@@ -1,4 +1,4 @@
-"""The header line of the stored file: `{"kind", "format", "readable_from", "version", "bytes", "sha256"}`."""
+"""The header line of the stored file: `{"kind", "format", "readable_from", "version", "n", "bytes", "sha256"}`."""
 
 import hashlib
 import json
@@ -6,9 +6,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from app.refresh.formats import FORMAT, READABLE_FROM
+from app.refresh.store import Version
 
 KIND = "bedrock-model-catalog"
 MAX_HEADER_BYTES = 1024
+# What an entry of a Redis stream may be called; 2**63 ms are more than the time there is.
+MAX_VERSION = 2**63
 
 
 class Damaged(Exception):
@@ -21,16 +24,17 @@ class Header:
 
     format: int
     readable_from: int
-    version: int | None
+    version: Version | None
     fields: dict[str, Any]
 
 
-def header_line(data: bytes, *, version: int) -> bytes:
+def header_line(data: bytes, *, version: Version) -> bytes:
     header = {
         "kind": KIND,
         "format": FORMAT,
         "readable_from": READABLE_FROM,
-        "version": version,
+        "version": version.ms,
+        "n": version.n,
         "bytes": len(data),
         "sha256": hashlib.sha256(data).hexdigest(),
     }
@@ -52,11 +56,13 @@ def read_header(line: bytes) -> Header:
     if not isinstance(fields, dict) or fields.get("kind") != KIND:
         raise Damaged("it is not a stored catalog")
     format = _integer(fields, "format", None)
-    version = _integer(fields, "version", -1)
+    version = Version(_integer(fields, "version", -1), _integer(fields, "n", 0))
+    if max(version) > MAX_VERSION or version.n < 0:
+        raise Damaged(f"its header has the version {version}")
     return Header(
         format=format,
         readable_from=_integer(fields, "readable_from", format),
-        version=None if version < 0 else version,
+        version=None if version.ms < 0 else version,
         fields=fields,
     )
 

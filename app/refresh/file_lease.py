@@ -8,7 +8,7 @@ from pathlib import Path
 import structlog
 
 from app.refresh.file_lock import Locked, is_at, lock, locked
-from app.refresh.store import LeaseTaken
+from app.refresh.store import LeaseTaken, Version
 from app.telemetry import metrics
 
 log = structlog.get_logger(__name__)
@@ -22,7 +22,7 @@ WRITE_LOCK_S = 5.0
 class FileLease:
     """A lock on the lease's file, which counts while the file is at its path."""
 
-    def __init__(self, path: Path, descriptor: int, version: int) -> None:
+    def __init__(self, path: Path, descriptor: int, version: Version) -> None:
         self.version = version
         self._path = path
         self._file = os.fstat(descriptor)

@@ -34,8 +34,11 @@ class Locked(Exception):
         super().__init__(f"{path} is locked by {self.holder or 'a process that cannot be seen from here'}")
 
 
-def lock(path: Path) -> int:
-    """Lock the file at a path, which is made where it is missing.
+def lock(path: Path, *, create: bool = True) -> int:
+    """Lock the file at a path.
+
+    Args:
+        create: make it where it is missing.
 
     Returns:
         Its descriptor, whose closing frees the lock; a child does not inherit it.
@@ -44,7 +47,8 @@ def lock(path: Path) -> int:
         Locked
         OSError: the file cannot be made or opened.
     """
-    descriptor = os.open(path, os.O_RDONLY | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, FILE_MODE)
+    flags = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | (os.O_CREAT if create else 0)
+    descriptor = os.open(path, flags, FILE_MODE)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:

@@ -13,17 +13,20 @@ import structlog
 
 from app.refresh.file_header import MAX_HEADER_BYTES, Damaged, Header, check_payload, header_line, read_header
 from app.refresh.file_lease import WRITE_LOCK_S, FileLease, LeaseFile
-from app.refresh.file_lock import Locked, locked
+from app.refresh.file_lock import Locked, lock, locked
 from app.refresh.fingerprint import fingerprint
 from app.refresh.formats import FORMAT, readable_as
 from app.refresh.store import (
     LEASE_REPLACED,
+    NO_VERSION,
     Lease,
     LeaseLost,
     LeaseTaken,
+    Saved,
     Stored,
     StoreUnreachable,
     UnsupportedFormat,
+    Version,
 )
 from config import Settings
 
@@ -58,13 +61,14 @@ class FileStore:
         Args:
             max_lease_s: a lease that is held for longer is taken from its holder.
         """
-        self._folder = folder
+        self.folder = folder
         self._file = folder / SNAPSHOT
         self._lease = folder / "lease"
         self._write_lock = folder / "write"
+        self.link = folder / "link"
         self._lease_file = LeaseFile(self._lease, self._write_lock, max_held_s=max_lease_s)
         self._loaded: object | None = None
-        self._newest = 0
+        self._newest = NO_VERSION
 
     def token(self) -> object | None:
         try:
@@ -91,48 +95,86 @@ class FileStore:
         self._newest = max(self._newest, stored.version)
         return stored
 
-    def save(self, data: bytes, lease: Lease) -> object:
+    def save(self, data: bytes, lease: Lease, *, answered: bool = True) -> Saved:
+        version = lease.version
+        with self._writing():
+            _check_held(lease)
+            stored = self._replaceable()
+            if stored >= version:
+                raise LeaseLost(f"version {stored} is stored, and this one would be {version}")
+            token = self._write(data, version, lease)
+        self._newest = version
+        lease.version = version.next()
+        return Saved(token=token, version=version)
+
+    def keep(self, data: bytes, version: Version) -> object:
+        """Store what was saved elsewhere under a version, unless one as late is stored already.
+
+        Returns:
+            The token of what is stored then.
+
+        Raises:
+            StoreUnreachable
+            UnsupportedFormat: a later version of this program stored what is there.
+        """
+        with self._writing():
+            if self._replaceable() >= version:
+                return self.token()
+            return self._write(data, version)
+
+    def version(self) -> Version:
+        """That of the stored bytes, if they are of the format that this program writes."""
+        stored = self._stored_header()
+        return stored[1] if stored is not None and stored[0].format == FORMAT else NO_VERSION
+
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
+        """Hold the lock for writing.
+
+        Raises:
+            StoreUnreachable
+        """
         try:
             self._make_folder()
             with locked(self._write_lock, wait_s=WRITE_LOCK_S):
-                self._check_may_save(lease)
                 # Who writes holds the lock, so any other temporary file is what a killed writer left.
-                for left in self._folder.glob(".snapshot-*"):
+                for left in self.folder.glob(".snapshot-*"):
                     left.unlink(missing_ok=True)
-                token = self._write(header_line(data, version=lease.version) + data, lease)
+                yield
             self._sync_folder()
         except Locked as error:
             raise StoreUnreachable(str(error)) from None
         except OSError as error:
             raise self._unreachable(error) from error
-        self._newest = lease.version
-        lease.version += 1
-        return token
 
-    def _check_may_save(self, lease: Lease) -> None:
-        _check_held(lease)
+    def _replaceable(self) -> Version:
+        """The version of what may be replaced.
+
+        Raises:
+            UnsupportedFormat
+        """
         if self._file.is_dir():
             self._loaded = _token(self._file.stat())
             self._move_aside(NOT_A_FILE)
         stored = self._stored_header()
         if stored is None:
-            return
+            return NO_VERSION
         header, version = stored
         if header.format > FORMAT:
             raise UnsupportedFormat(header.format, header.readable_from)
-        if version >= lease.version:
-            raise LeaseLost(f"version {version} is stored, and this one would be {lease.version}")
+        return version
 
-    def _write(self, data: bytes, lease: Lease) -> object:
-        descriptor, name = tempfile.mkstemp(prefix=".snapshot-", dir=self._folder)
+    def _write(self, data: bytes, version: Version, lease: Lease | None = None) -> object:
+        descriptor, name = tempfile.mkstemp(prefix=".snapshot-", dir=self.folder)
         try:
             with os.fdopen(descriptor, "wb") as file:
-                file.write(data)
+                file.write(header_line(data, version=version) + data)
                 file.flush()
                 os.fsync(file.fileno())
                 # Of this file, by its descriptor: at its name another writer's may already stand.
                 token = _token(os.fstat(file.fileno()))
-            _check_held(lease)  # A disk may have taken its time.
+            if lease is not None:
+                _check_held(lease)  # A disk may have taken its time.
             os.replace(name, self._file)
         except (OSError, LeaseLost):
             with suppress(OSError):
@@ -141,7 +183,7 @@ class FileStore:
         return token
 
     def _sync_folder(self) -> None:
-        descriptor = os.open(self._folder, os.O_RDONLY | os.O_DIRECTORY)
+        descriptor = os.open(self.folder, os.O_RDONLY | os.O_DIRECTORY)
         try:
             os.fsync(descriptor)
         finally:
@@ -172,7 +214,7 @@ class FileStore:
                 old.unlink()
 
     @contextmanager
-    def lease(self) -> Iterator[FileLease]:
+    def lease(self, *, unless_younger_s: float = 0) -> Iterator[FileLease]:
         try:
             self._make_folder()
             descriptor = self._lease_file.acquire()
@@ -186,12 +228,35 @@ class FileStore:
         finally:
             os.close(descriptor)
 
-    def _next_version(self) -> int:
-        stored = self._stored_header()
-        newest = max(self._newest, stored[1] if stored else 0)
-        return max(newest + 1, time.time_ns() // NS_IN_MS)
+    def lock_link(self) -> int:
+        """Lock the file whose holder is this host's link to a fleet; the lock ends with the descriptor.
 
-    def _stored_header(self) -> tuple[Header, int] | None:
+        Raises:
+            Locked
+            StoreUnreachable
+        """
+        try:
+            self._make_folder()
+            return lock(self.link)
+        except OSError as error:
+            raise self._unreachable(error) from error
+
+    def link_holder(self) -> str | None:
+        """The process that holds it, as far as it can be seen; None where none does."""
+        try:
+            os.close(lock(self.link, create=False))
+        except Locked as error:
+            return str(error.holder or "a process that cannot be seen from here")
+        except OSError:
+            pass
+        return None
+
+    def _next_version(self) -> Version:
+        stored = self._stored_header()
+        newest = max(self._newest, stored[1] if stored else NO_VERSION)
+        return Version(max(newest.ms + 1, time.time_ns() // NS_IN_MS))
+
+    def _stored_header(self) -> tuple[Header, Version] | None:
         """The header of the stored catalog and its version; None where there is none that can be read."""
         try:
             with open(self._file, "rb", opener=_open_at_once) as file:
@@ -203,7 +268,7 @@ class FileStore:
 
     def others(self) -> Iterator[Stored]:
         # Versions before the fingerprint kept theirs in CATALOG_DIR itself.
-        parent = self._folder.parent
+        parent = self.folder.parent
         files = {
             file: _written(file) for file in (parent / SNAPSHOT, *parent.glob(f"*/{SNAPSHOT}")) if file != self._file
         }
@@ -213,7 +278,7 @@ class FileStore:
 
     def check_user(self) -> None:
         # Before there is a folder, root may not make the one that another user's service is to use.
-        folders = (self._folder, self._folder.parent) if os.geteuid() == 0 else (self._folder,)
+        folders = (self.folder, self.folder.parent) if os.geteuid() == 0 else (self.folder,)
         for folder in folders:
             with suppress(FileNotFoundError, NotADirectoryError):
                 try:
@@ -230,22 +295,22 @@ class FileStore:
             StoreUnreachable: it is another user's.
             OSError
         """
-        self._folder.parent.mkdir(parents=True, exist_ok=True)
+        self.folder.parent.mkdir(parents=True, exist_ok=True)
         with suppress(FileExistsError):
-            self._folder.mkdir(FOLDER_MODE)
-        found = self._folder.stat()
+            self.folder.mkdir(FOLDER_MODE)
+        found = self.folder.stat()
         if found.st_uid != os.geteuid():
-            raise StoreUnreachable(_wrong_user(self._folder, found.st_uid))
+            raise StoreUnreachable(_wrong_user(self.folder, found.st_uid))
         if stat.S_IMODE(found.st_mode) != FOLDER_MODE:
-            self._folder.chmod(FOLDER_MODE)
+            self.folder.chmod(FOLDER_MODE)
 
     def _unreachable(self, error: OSError) -> StoreUnreachable:
-        reason = f"{error.filename or self._folder}: {error.strerror or error}"
+        reason = f"{error.filename or self.folder}: {error.strerror or error}"
         if isinstance(error, PermissionError):
             with suppress(OSError):
-                owner = self._folder.stat().st_uid
+                owner = self.folder.stat().st_uid
                 if owner != os.geteuid():
-                    reason += f"; {_wrong_user(self._folder, owner)}"
+                    reason += f"; {_wrong_user(self.folder, owner)}"
         return StoreUnreachable(reason)
 
 
@@ -260,9 +325,9 @@ def _token(found: os.stat_result) -> object:
     return found.st_ino, found.st_mtime_ns, found.st_size
 
 
-def _version(header: Header, found: os.stat_result) -> int:
+def _version(header: Header, found: os.stat_result) -> Version:
     """Files of before there were versions have the time of their writing, in the same unit."""
-    return found.st_mtime_ns // NS_IN_MS if header.version is None else header.version
+    return Version(found.st_mtime_ns // NS_IN_MS) if header.version is None else header.version
 
 
 def _check_held(lease: Lease) -> None:

@@ -18,12 +18,15 @@ from app.refresh.formats import DECODERS, FORMAT
 from app.refresh.schedule import RefreshSchedule
 from app.refresh.store import (
     LEASE_REPLACED,
+    NO_VERSION,
     Lease,
     LeaseLost,
+    Saved,
     SnapshotStore,
     Stored,
     StoreUnreachable,
     UnsupportedFormat,
+    Version,
 )
 from app.telemetry import metrics
 from config import ALL_REGIONS, Settings
@@ -42,7 +45,7 @@ class KnownStore:
     """
 
     token: object | None = None
-    version: int = 0
+    version: Version = NO_VERSION
     problem: StoreUnreachable | UnsupportedFormat | None = None
 
 
@@ -144,7 +147,7 @@ class StoreFollower:
                 consequence="this worker refreshes for itself, and serves from memory",
             )
 
-    def _take(self, state: CatalogState, version: int) -> None:
+    def _take(self, state: CatalogState, version: Version) -> None:
         """Publish a stored catalog, unless it is of other settings or older than what is served."""
         mine = self._settings
         if state.source != mine.source or set(state.configured_regions) != set(mine.regions):
@@ -189,11 +192,11 @@ class StoreFollower:
         self._catalog.publish(snapshot)
         return snapshot
 
-    def publish_refreshed(self, snapshot: CatalogSnapshot, lease: Lease | None) -> bool:
+    def publish_refreshed(self, snapshot: CatalogSnapshot, lease: Lease | None) -> Saved | None:
         """Store and publish what a refresh brought; without a lease, publish it here alone.
 
         Returns:
-            Whether it was stored.
+            What was stored; None where nothing could be.
 
         Raises:
             LeaseLost: it is neither stored nor published.
@@ -204,13 +207,13 @@ class StoreFollower:
             if saved is not None:
                 if saved.version < self.known.version:
                     raise LeaseLost(LEASE_REPLACED)
-                self.known = saved
+                self.known = KnownStore(token=saved.token, version=saved.version)
             self._catalog.publish(reuse_models(self._with_cards(snapshot), self._catalog.latest))
             self._schedule.note_refreshed(snapshot.state)
-        return saved is not None
+        return saved
 
-    def _save(self, state: CatalogState, lease: Lease | None) -> KnownStore | None:
-        """What is known of the store afterwards; None where nothing could be stored.
+    def _save(self, state: CatalogState, lease: Lease | None) -> Saved | None:
+        """None where nothing could be stored.
 
         Raises:
             LeaseLost
@@ -218,9 +221,8 @@ class StoreFollower:
         if lease is None:
             metrics.STORE_SAVES.labels("failed").inc()
             return None
-        version = lease.version
         try:
-            token = self._store.save(encode_state(state), lease)
+            saved = self._store.save(encode_state(state), lease, answered=any_answered(state))
         except StoreUnreachable as error:
             metrics.STORE_SAVES.labels("failed").inc()
             log.error("snapshot_save_failed", error=str(error), consequence="served from memory alone")
@@ -230,7 +232,12 @@ class StoreFollower:
             self._note_unsupported(error)
             return None
         metrics.STORE_SAVES.labels("saved").inc()
-        return KnownStore(token=token, version=version)
+        return saved
+
+
+def any_answered(state: CatalogState) -> bool:
+    """Whether any region did in the last refresh."""
+    return state.refreshed_at is not None and state.refreshed_at >= state.attempted_at
 
 
 def listed_regions(state: CatalogState) -> set[str]:

@@ -109,10 +109,11 @@ class Refresher:
         if not self._schedule.is_due():
             return None
         try:
-            with self._store.lease() as lease, metrics.holding_lease():
+            with self._store.lease(unless_younger_s=self._schedule.pause_s()) as lease, metrics.holding_lease():
                 self.reload_if_changed()
                 return self._run_due(lease) if self._schedule.is_due() else None
-        except LeaseTaken:
+        except LeaseTaken as taken:
+            self._schedule.postpone(taken.retry_s)
             return None
         except LeaseLost as error:
             log.warning("lease_lost", error=str(error), consequence="what this refresh brought is thrown away")
@@ -165,7 +166,7 @@ class Refresher:
         unused_ms = INTERVALS_UNTIL_UNUSED * self._settings.refresh_s * 1000
         for other in sorted(self._store.others(), key=lambda other: other.version, reverse=True):
             state = decoded(other)
-            if state is None or other.version <= self._follower.known.version + unused_ms:
+            if state is None or other.version.ms <= self._follower.known.version.ms + unused_ms:
                 continue
             if state.source != self._settings.source or set(state.configured_regions) != set(self._settings.regions):
                 raise SettingsMismatch(settings_of(state))
@@ -206,12 +207,13 @@ class Refresher:
         if lease is not None and not lease.held():
             raise LeaseLost(LEASE_REPLACED)
         snapshot = self._next(previous, visits.results, regions=known if only else visits.regions, is_retry=bool(only))
-        stored = self._follower.publish_refreshed(snapshot, lease)
+        saved = self._follower.publish_refreshed(snapshot, lease)
         done = Refresh(
             snapshot=snapshot,
             results=visits.results,
             fault=visits.fault,
-            stored=stored,
+            stored=saved is not None,
+            alone=saved.alone if saved is not None else None,
             duration_ms=round((time.monotonic() - began) * 1000),
             is_retry=bool(only),
         )

@@ -18,7 +18,8 @@ SHRUNK = 0.5
 class Refresh:
     """One refresh, or a retry of some regions: the snapshot that it published, what each part brought, how it ended.
 
-    `fault` says why discovery ended early, None where it did not.
+    `fault` says why discovery ended early, None where it did not; `alone` why only this host of a fleet has the result,
+    None where all have it.
     """
 
     snapshot: CatalogSnapshot
@@ -27,6 +28,7 @@ class Refresh:
     stored: bool
     duration_ms: int
     is_retry: bool = False
+    alone: str | None = None
 
     @property
     def regions(self) -> frozenset[str]:
@@ -69,6 +71,7 @@ def log_refresh(done: Refresh, previous: CatalogSnapshot | None) -> None:
         unread_fields=sum(listing.unread_fields for listing in fresh),
         backfilled_rows=sum(listing.backfilled_rows for listing in fresh),
         stored=done.stored,
+        alone=done.alone,
         fault=done.fault,
     )
 

@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
-from app.catalog.next_snapshot import retry_pause
+from app.catalog.next_snapshot import RETRY_PAUSE, retry_pause
 from app.catalog.records import CatalogState
 from config import Settings
 
@@ -29,15 +29,31 @@ class RefreshSchedule:
         # None while no refresh is known of.
         self._due_at: float | None = None
         self._retry_at: float | None = None
+        self._retry_pause: timedelta | None = None
         self._attempted_at: datetime | None = None
+        self._not_before = 0.0
 
     def is_due(self) -> bool:
         """Whether a refresh or a retry is."""
-        return self.is_refresh_due() or (self._retry_at is not None and self._monotonic() >= self._retry_at)
+        now = self._monotonic()
+        if now < self._not_before:
+            return False
+        return self.is_refresh_due() or (self._retry_at is not None and now >= self._retry_at)
 
     def is_refresh_due(self) -> bool:
         """Whether all regions are to be asked."""
         return self._due_at is None or self._monotonic() >= self._due_at
+
+    def pause_s(self) -> float:
+        """How long what is due, or is so next, waits after the last refresh or retry; for a retry it is less."""
+        if self._due_at is None:
+            return min(RETRY_PAUSE, self._interval).total_seconds()
+        pause = None if self.is_refresh_due() else self._retry_pause
+        return (pause or self._interval).total_seconds()
+
+    def postpone(self, wait_s: float) -> None:
+        """Let nothing be due for so long, whatever else is known."""
+        self._not_before = self._monotonic() + wait_s
 
     def note_loaded(self, state: CatalogState) -> None:
         """A catalog was loaded, that another process stored."""
@@ -62,5 +78,5 @@ class RefreshSchedule:
         self._note_retry(state, now)
 
     def _note_retry(self, state: CatalogState, now: float) -> None:
-        pause = retry_pause(state, interval=self._interval)
+        self._retry_pause = pause = retry_pause(state, interval=self._interval)
         self._retry_at = None if pause is None else now + pause.total_seconds()

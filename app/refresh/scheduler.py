@@ -41,11 +41,18 @@ class JobScheduler:
         self._monotonic = monotonic
         self._executor = executor or DaemonThreadExecutor()
         self._jobs: list[tuple[str, Callable[[], object], IntervalTrigger]] = []
+        self._interrupts: list[Callable[[], object]] = []
         self._scheduler: BackgroundScheduler | None = None
         self._stopping = Event()
 
     def add_job(
-        self, job: Callable[[], object], *, name: str, every_s: Callable[[], float], jitter: bool = True
+        self,
+        job: Callable[[], object],
+        *,
+        name: str,
+        every_s: Callable[[], float],
+        jitter: bool = True,
+        interrupt: Callable[[], object] | None = None,
     ) -> None:
         """Register a job, before `start`.
 
@@ -53,8 +60,11 @@ class JobScheduler:
             name: what the log and the metric call it.
             every_s: asked before each run for the seconds until the next one.
             jitter: spread the runs, so that the workers of one host do not run theirs at the same moments.
+            interrupt: ends a run that waits for something else than `is_stopping`; called by `stop`.
         """
         metrics.JOB_FAILURES.labels(name)
+        if interrupt is not None:
+            self._interrupts.append(interrupt)
         self._jobs.append((name, job, IntervalTrigger(every_s, jitter=jitter, monotonic=self._monotonic)))
 
     def start(self) -> None:
@@ -82,6 +92,8 @@ class JobScheduler:
     def stop(self) -> None:
         """End all jobs; those under way see `is_stopping`, and have 5 s."""
         self._stopping.set()
+        for interrupt in self._interrupts:
+            interrupt()
         if self._scheduler is not None:
             self._scheduler.shutdown()
             self._scheduler = None

@@ -3,13 +3,52 @@
 from collections.abc import Iterable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 LEASE_REPLACED = "another process took the lease over, as it was held for longer than a refresh may last"
 
 
+# A refresh never saves so often.
+LOCAL = 1 << 32
+
+
+class Version(NamedTuple):
+    """A save's place in the order of all saves: its refresh, named by milliseconds, and its place within that."""
+
+    ms: int
+    n: int = 0
+
+    def next(self) -> "Version":
+        """That of the same refresh's next save."""
+        return Version(self.ms, self.n + 1)
+
+    def local(self) -> "Version":
+        """A later one for this host alone: what is stored under it tells other hosts nothing new."""
+        return Version(self.ms, max(self.n + 1, LOCAL))
+
+    def is_local(self) -> bool:
+        return self.n >= LOCAL
+
+    def __str__(self) -> str:
+        return f"{self.ms}-{self.n}"
+
+
+NO_VERSION = Version(0)
+
+
 class LeaseTaken(Exception):
-    """Another process holds the lease; says which, where that can be known."""
+    """Another process holds the lease; says which, where that can be known.
+
+    `retry_s` is how long to wait at least before the next try.
+    """
+
+    def __init__(self, reason: str, *, retry_s: float = 0.0) -> None:
+        super().__init__(reason)
+        self.retry_s = retry_s
+
+
+class NotDue(LeaseTaken):
+    """By the store's clock, the stored catalog is younger than the caller takes it to be."""
 
 
 class LeaseLost(Exception):
@@ -35,7 +74,19 @@ class Stored:
 
     data: bytes
     format: int
-    version: int
+    version: Version
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Saved:
+    """What a save did: the token of what is stored now, and its version.
+
+    `alone` says why only this host has it; None where all have it that share the store.
+    """
+
+    token: object
+    version: Version
+    alone: str | None = None
 
 
 class Lease(Protocol):
@@ -44,7 +95,7 @@ class Lease(Protocol):
     What is saved next gets `version`, which is greater than that of all that was stored, and grows with each save.
     """
 
-    version: int
+    version: Version
 
     def held(self) -> bool:
         """False where another process may be refreshing."""
@@ -64,11 +115,11 @@ class SnapshotStore(Protocol):
             UnsupportedFormat: it stays where it is.
         """
 
-    def save(self, data: bytes, lease: Lease) -> object:
+    def save(self, data: bytes, lease: Lease, *, answered: bool = True) -> Saved:
         """Replace the stored bytes, wholly or not at all.
 
-        Returns:
-            Their token.
+        Args:
+            answered: False where no region did, which says nothing of AWS to other hosts.
 
         Raises:
             StoreUnreachable: what was stored before still is.
@@ -79,11 +130,15 @@ class SnapshotStore(Protocol):
     def quarantine(self, reason: str) -> None:
         """Put the bytes last loaded, which turned out to be no catalog, where no process loads them."""
 
-    def lease(self) -> AbstractContextManager[Lease]:
+    def lease(self, *, unless_younger_s: float = 0) -> AbstractContextManager[Lease]:
         """Hold the right to refresh for the length of a `with`; it ends with its holder, however that dies.
 
+        Args:
+            unless_younger_s: how old the caller takes the catalog to be; 0 for a refresh at any age. A store with a
+                clock of its own refuses where that says otherwise.
+
         Raises:
-            LeaseTaken
+            LeaseTaken, NotDue
             StoreUnreachable
         """
 

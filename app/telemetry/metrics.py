@@ -121,6 +121,65 @@ OPERATOR_FILE_REJECTED = Gauge(
     multiprocess_mode="livemax",
 )
 
+FLEET_LINKED = Gauge(
+    "fleet_linked",
+    "1 if this host can use the engine of its fleet; absent without one.",
+    ["fleet"],
+    namespace=NAMESPACE,
+    registry=REGISTRY,
+    multiprocess_mode="livemax",
+)
+FLEET_INFO = Gauge(
+    "fleet_info",
+    "1 for the fleet and the fingerprint of the settings of this host; hosts of one fingerprint share.",
+    ["fleet", "fingerprint"],
+    namespace=NAMESPACE,
+    registry=REGISTRY,
+    multiprocess_mode="livemax",
+)
+FLEET_VERSION = Gauge(
+    "fleet_version",
+    "Version of the fleet's catalog that this host has, in milliseconds.",
+    ["fleet"],
+    namespace=NAMESPACE,
+    registry=REGISTRY,
+    multiprocess_mode="livemax",
+)
+FLEET_LAG = Gauge(
+    "fleet_lag_seconds",
+    "Time from the beginning of the refresh of the last catalog taken to its arrival, by the engine's clock.",
+    ["fleet"],
+    namespace=NAMESPACE,
+    registry=REGISTRY,
+    multiprocess_mode="livemax",
+)
+FLEET_PUTS = Counter(
+    "fleet_puts",
+    "Attempts to put a catalog into the engine by outcome: accepted, superseded, failed.",
+    ["outcome"],
+    namespace=NAMESPACE,
+    registry=REGISTRY,
+)
+FLEET_TAKES = Counter(
+    "fleet_takes",
+    "Catalogs that came from the engine by outcome: kept, older, malformed.",
+    ["outcome"],
+    namespace=NAMESPACE,
+    registry=REGISTRY,
+)
+FLEET_OFFERS = Counter(
+    "fleet_offers",
+    "Catalogs of this host that the engine had lost, or never had.",
+    namespace=NAMESPACE,
+    registry=REGISTRY,
+)
+FLEET_ALONE = Counter(
+    "fleet_alone_refreshes",
+    "Refreshes that this host made for itself, as the engine could not be used.",
+    namespace=NAMESPACE,
+    registry=REGISTRY,
+)
+
 # Prometheus sees no increase in a series that begins with its first event.
 for _outcome in ("complete", "partial", "failed", "retry"):
     REFRESHES.labels(_outcome)
@@ -128,6 +187,10 @@ for _outcome in ("loaded", "unreadable", "malformed", "other_settings", "other_f
     STORE_LOADS.labels(_outcome)
 for _outcome in ("saved", "failed"):
     STORE_SAVES.labels(_outcome)
+for _outcome in ("accepted", "superseded", "failed"):
+    FLEET_PUTS.labels(_outcome)
+for _outcome in ("kept", "older", "malformed"):
+    FLEET_TAKES.labels(_outcome)
 
 # A label's child costs 2 us to look up in the library, and every request needs two.
 _children: dict[tuple[str, str, int], tuple[Counter, Histogram]] = {}

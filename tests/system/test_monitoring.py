@@ -51,6 +51,9 @@ def test_every_metric_in_a_query_exists(path: Path, make_app: MakeApp) -> None:
     for source in ("API_KEYS_FILE", "API_KEYS_SECRET_ID"):
         metrics.KEY_SOURCE_FAILURES.labels(source)
         metrics.KEY_SOURCE_FAILING.labels(source)
+    for gauge in (metrics.FLEET_LINKED, metrics.FLEET_VERSION, metrics.FLEET_LAG):
+        gauge.labels("default")
+    metrics.FLEET_INFO.labels("default", "0123456789ab")
     exposed = set(re.findall(r"^model_catalog_\w+", client.get("/metrics").text, re.MULTILINE))
 
     queried = set(re.findall(r"model_catalog_\w+", path.read_text()))

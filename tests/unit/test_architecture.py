@@ -216,10 +216,12 @@ def run_python(code: str, folder: Path) -> str:
 
 
 def test_a_serving_process_carries_neither_boto3_nor_the_mcp_sdk_and_a_discovery_child_no_flask(tmp_path: Path) -> None:
-    heavy = {"boto3", "botocore", "mcp", "flask", "marshmallow", "rich"}
+    heavy = {"boto3", "botocore", "redis", "mcp", "flask", "marshmallow", "rich"}
     loaded = "import sys, {}; print(sorted(%r & set(sys.modules)))".replace("%r", f"set({sorted(heavy)})")
 
-    assert not {"boto3", "botocore", "mcp"} & set(ast.literal_eval(run_python(loaded.format("wsgi"), tmp_path)))
+    assert not {"boto3", "botocore", "redis", "mcp"} & set(
+        ast.literal_eval(run_python(loaded.format("wsgi"), tmp_path))
+    )
     assert ast.literal_eval(run_python(loaded.format("app.discovery.__main__"), tmp_path)) == []
 
 

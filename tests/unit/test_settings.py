@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from config import ConfigError, ServerSettings, Settings, child_environ, read_server_settings, read_settings
+from config.store_url import StoreUrl
 from tests.support.servers import PROJECT, service_environ
 
 SETTINGS = {setting.metadata["name"]: setting for setting in fields(Settings)}
@@ -55,6 +56,10 @@ GOOD: dict[str, list[tuple[str, Any]]] = {
     "CATALOG_REFRESH_SECONDS": [("1", 1), ("86400", 86_400), (" 60 ", 60)],
     "CATALOG_REFRESH_TIMEOUT_SECONDS": [("1", 1), ("3600", 3600)],
     "CATALOG_MAX_STALE_SECONDS": [("1", 1), ("31536000", 31_536_000)],
+    "CATALOG_STORE": [("redis://engine", StoreUrl(tls=False, host="engine")), ("", None)],
+    "CATALOG_STORE_PASSWORD_FILE": [("", "")],
+    "CATALOG_STORE_CA_FILE": [("", "")],
+    "CATALOG_FLEET": [("prod-1.a_b", "prod-1.a_b")],
     "CATALOG_DEFAULT_LIMIT": [("1", 1), ("1000", 1000)],
     "CATALOG_INCLUDE_PROVISIONED": [("true", True), ("off", False)],
     "CATALOG_EXTENSIONS": [("no", False), ("on", True)],
@@ -90,6 +95,10 @@ BAD: dict[str, list[str]] = {
     "CATALOG_REFRESH_SECONDS": ["0", "86401", "-5", "1.5", "1_000", "15m", "٣", "9" * 5000],
     "CATALOG_REFRESH_TIMEOUT_SECONDS": ["0", "3601"],
     "CATALOG_MAX_STALE_SECONDS": ["0", "31536001"],
+    "CATALOG_STORE": [],
+    "CATALOG_STORE_PASSWORD_FILE": [],
+    "CATALOG_STORE_CA_FILE": [],
+    "CATALOG_FLEET": ["a b", "x" * 65],
     "CATALOG_DEFAULT_LIMIT": ["0", "1001", "twenty"],
     "CATALOG_INCLUDE_PROVISIONED": ["perhaps"],
     "CATALOG_EXTENSIONS": ["null"],

@@ -12,7 +12,7 @@ from structlog.testing import capture_logs
 from app.refresh import file_store
 from app.refresh.file_lock import locked
 from app.refresh.file_store import MAX_QUARANTINED, FileStore
-from app.refresh.store import LeaseLost, StoreUnreachable
+from app.refresh.store import NO_VERSION, LeaseLost, StoreUnreachable, UnsupportedFormat, Version
 from tests.unit.refresh.world import save
 
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="giving a folder to another user takes root")
@@ -275,13 +275,52 @@ def test_the_version_grows_although_the_clock_was_set_back(
         stored = store.load()
 
         assert stored is not None
-        assert lease.version == stored.version + 1
+        assert lease.version == Version(stored.version.ms + 1)
+
+
+def test_saves_under_one_lease_count_within_one_refresh(store: FileStore, folder: Path) -> None:
+    with store.lease() as lease:
+        first, second = store.save(b"some", lease).version, store.save(b"all", lease).version
+
+    assert second == first.next() == FileStore(folder).version()
+
+
+def test_what_another_host_saved_is_kept_if_it_is_newer(store: FileStore, folder: Path) -> None:
+    store.keep(b"first", Version(5, 1))
+    kept = store.token()
+
+    assert store.keep(b"as late", Version(5, 1)) == kept
+    assert store.keep(b"older", Version(5)) == kept
+    assert store.keep(b"newer", Version(5, 2)) != kept
+    assert (loaded(store), FileStore(folder).version()) == (b"newer", Version(5, 2))
+
+
+def test_what_another_host_saved_replaces_no_newer_format(
+    store: FileStore, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as later:
+        later.setattr("app.refresh.file_header.FORMAT", 99)
+        save(store, b"later")
+
+    with pytest.raises(UnsupportedFormat):
+        store.keep(b"first", Version(2**60))
+    assert store.version() == NO_VERSION
+
+
+@pytest.mark.parametrize("version", [Version(2**63 + 1), Version(5, 2**64), Version(5, -1)], ids=str)
+def test_a_version_that_no_engine_takes_is_damage(version: Version, folder: Path) -> None:
+    store = FileStore(folder)
+    store.keep(b"data", version)
+
+    assert store.version() == NO_VERSION
+    assert store.load() is None
+    assert len(quarantined(folder)) == 1
 
 
 def test_what_is_older_than_what_is_stored_is_not_saved(store: FileStore, folder: Path) -> None:
     save(store, b"newest")
     with store.lease() as lease:
-        lease.version = 1
+        lease.version = Version(1)
         with pytest.raises(LeaseLost, match="is stored"):
             store.save(b"older", lease)
 

@@ -26,7 +26,7 @@ NEWEST = RELEASED / f"format-{FORMAT}.json"
 
 
 def stored_file(world: World) -> Path:
-    return world.store._folder / "snapshot.json"
+    return world.store.folder / "snapshot.json"
 
 
 def change_header(file: Path, **fields: Any) -> None:

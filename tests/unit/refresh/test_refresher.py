@@ -232,7 +232,7 @@ def test_the_last_of_two_catalogs_stays_when_both_are_published_at_once(world: W
             go_on.wait(0.3)
             return data
 
-    refresher, catalog = world.worker(store=SlowStore(world.store._folder))
+    refresher, catalog = world.worker(store=SlowStore(world.store.folder))
     following = threading.Thread(target=refresher.reload_if_changed)
     following.start()
     loading.wait(5)

@@ -78,7 +78,7 @@ class World:
 def save(store: FileStore, data: bytes) -> object:
     """Save under a lease of its own."""
     with store.lease() as lease:
-        return store.save(data, lease)
+        return store.save(data, lease).token
 
 
 def ids(catalog: Catalog) -> list[str]:
