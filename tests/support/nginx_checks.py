@@ -55,9 +55,8 @@ def once(event: threading.Event) -> Callable[[Asked], Answer]:
 
 def raw(port: int, request: bytes) -> httpx.Response:
     """The answer to bytes that no client library would send."""
-    with socket.create_connection(("127.0.0.1", port), timeout=15) as connection:
+    with socket.create_connection(("127.0.0.1", port), timeout=15) as connection, connection.makefile("rb") as file:
         connection.sendall(request)
-        file = connection.makefile("rb")
         head = "".join(line.decode("latin-1") for line in iter(file.readline, b"\r\n"))
         length = re.search(r"content-length: (\d+)", head, re.IGNORECASE)
         body = file.read(int(length[1])) if length else file.read()

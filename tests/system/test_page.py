@@ -581,11 +581,21 @@ def test_on_a_telephone_the_geographies_are_folded_and_the_filters_behind_a_butt
         expect(page.locator("#matches")).to_have_text("1 of 7 models")
 
 
-@pytest.mark.parametrize("query", ["", "?view=lifecycle", "?view=freshness", "?model={id}"])
-def test_a_view_prints_to_two_pages_at_most(visit: Visit, stub: ApiStub, query: str) -> None:
+@pytest.mark.parametrize(
+    ("query", "content"),
+    [
+        ("", "#scroller th.model a"),
+        ("?view=lifecycle", "#timeline table a"),
+        ("?view=freshness", "main table tbody tr"),
+        ("?model={id}", "dialog table tbody tr"),
+    ],
+)
+def test_a_view_prints_to_two_pages_at_most(visit: Visit, stub: ApiStub, query: str, content: str) -> None:
     stub.replace(made_up_catalog(150))
     model = next(one["id"] for one in stub.entries if len(one["regions"]) == 31 and one["kind"] == "model")
     page = visit.open(query.format(id=model))
+    # A page that is still empty would print well.
+    page.locator(content).locator("visible=true").first.wait_for()
     pdf = page.pdf(prefer_css_page_size=True)
     pages = len(re.findall(rb"/Type\s*/Page\b", pdf))
 
