@@ -155,8 +155,9 @@ def _decode_format_1(value: Reader) -> CatalogState:
     for item in value.get("listings").each():
         region, listed_at = item.get("region").string(), item.get("listed_at").instant()
         duration_ms = item.get("took_ms").count()
-        for part, table in ((MODELS, models), (PROFILES, profiles)):
-            rows: tuple[Any, ...] = tuple(_at(table, place) for place in item.get(part).each())  # type: ignore[type-var]
+        tables: tuple[tuple[str, list[Any]], ...] = ((MODELS, models), (PROFILES, profiles))
+        for part, table in tables:
+            rows = tuple(_at(table, place) for place in item.get(part).each())
             listings.append(
                 PartListing(region=region, part=part, listed_at=listed_at, rows=rows, duration_ms=duration_ms)
             )
@@ -176,7 +177,7 @@ def _decode_format_1(value: Reader) -> CatalogState:
         source=value.get("source").string(),
         attempted_at=value.get("attempted_at").instant(),
         configured_regions=value.get("asked_for").strings(),
-        regions=tuple(dict.fromkeys(it.region for it in (*listings, *failures))),
+        regions=tuple(dict.fromkeys([it.region for it in listings] + [it.region for it in failures])),
         refreshed_at=value.get("refreshed_at").maybe(Reader.instant),
         changed_at=value.get("changed_at").maybe(Reader.instant),
         listings=tuple(listings),

@@ -1,10 +1,10 @@
 """The holder of the current snapshot: the only thing in the catalog that changes."""
 
-from app.catalog.records import CatalogSnapshot
+from app.catalog.snapshot import CatalogSnapshot
 
 
 class CatalogUnavailable(LookupError):
-    """No region has answered yet, and nothing was stored."""
+    """There is nothing to serve yet: no region has listed a model, and nothing was stored."""
 
 
 class Catalog:
@@ -25,9 +25,9 @@ class Catalog:
         """The snapshot to serve.
 
         Raises:
-            CatalogUnavailable: there is none, or no region has ever answered.
+            CatalogUnavailable: there is none, or it has no model.
         """
         snapshot = self._snapshot
-        if snapshot is None or not snapshot.state.listings:
+        if snapshot is None or not snapshot.models:
             raise CatalogUnavailable
         return snapshot

@@ -1,289 +1,278 @@
-"""From what the regions said to one catalog: pure, so that a refresh and a load give the same answer."""
+"""From the parts of all regions to one entry per model: pure, so that a refresh and a load give the same answer."""
 
-from collections.abc import Iterable, Sequence
-from dataclasses import replace
-from datetime import datetime, timedelta
-from typing import TypeVar
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
 
+from app.catalog.entries import (
+    APPLICATION,
+    INFERENCE_PROFILE,
+    INVOKE_ORDER,
+    ON_DEMAND,
+    UNKNOWN_PROFILE,
+    CatalogEntry,
+    Invocation,
+    RowGroup,
+    profile_invocation,
+)
+from app.catalog.lifecycle import has_ended, lifecycle_of
 from app.catalog.paging import sort_key
 from app.catalog.records import (
-    ACTIVE,
-    DEPRECATED,
+    APPLICATION_PROFILES,
     EPOCH,
-    INFERENCE_PROFILE,
-    ON_DEMAND,
-    RETIRED,
-    CatalogModel,
-    CatalogSnapshot,
-    CatalogState,
-    Departed,
+    MODELS,
+    PROFILES,
     FoundationModel,
     InferenceProfile,
-    RegionFailure,
-    RegionListing,
+    PartListing,
 )
+from app.catalog.records import INFERENCE_PROFILE as BY_PROFILE
+from app.catalog.records import ON_DEMAND as BY_MODEL
 
-RowT = TypeVar("RowT", FoundationModel, InferenceProfile)
-
-CALLABLE_TYPES = frozenset({ON_DEMAND, INFERENCE_PROFILE})
-
-OPTIONAL = ("name", "provider", "input_modalities", "output_modalities", "response_streaming", "inference_types")
-LIFECYCLE = ("lifecycle_status", "start_of_life_at", "legacy_at", "extended_access_at", "end_of_life_at")
-
-# A client that pages is done in minutes; a day also covers one that was suspended overnight.
-DEPARTED_KEPT = timedelta(days=1)
-DEPARTED_AT_MOST = 10_000
+Parts = Mapping[str, PartListing]
+Interned = dict[tuple[Any, ...], Any]
 
 
-def merge_listings(listings: Iterable[RegionListing], *, at: datetime) -> tuple[CatalogModel, ...]:
-    """Merge what each region listed into one entry per model id.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MergedCatalog:
+    """All models and the account's own profiles, newest first, then by id.
+
+    `profile_names` are AWS's, by profile id; `orphan_profiles` counts the rows of profiles whose models their region
+    does not list: they make nothing callable.
+    """
+
+    models: tuple[CatalogEntry, ...]
+    application_profiles: tuple[CatalogEntry, ...]
+    profile_names: Mapping[str, str]
+    orphan_profiles: int
+
+
+class _Gathered:
+    """What the regions seen so far list of one model."""
+
+    __slots__ = ("former", "groups", "invocations")
+
+    def __init__(self) -> None:
+        self.groups: list[tuple[FoundationModel, list[str], bool, bool, bool]] = []
+        self.invocations: list[Invocation] = []
+        self.former: list[Invocation] = []
+
+
+def merge_listings(
+    listings: Iterable[PartListing],
+    *,
+    at: datetime,
+    regions: Sequence[str] = (),
+    invoke_order: Sequence[str] = INVOKE_ORDER,
+) -> MergedCatalog:
+    """Merge the listings of all parts into one entry per model id.
 
     Args:
-        listings: at most one per region, in order of preference: where regions differ, the first one that says
-            something describes the model. Modalities and streaming are the union, `created_at` is the earliest
-            start, a model is active if any region says ACTIVE, and retires when it does so in the last region.
-        at: the moment that lifecycles are told for.
-
-    Returns:
-        Models newest first, then by id, each with its regions sorted.
+        listings: at most one per region and part.
+        at: the moment that lifecycles are of.
+        regions: in order of preference: where rows differ, the first one that has a value describes the model.
+            Modalities are the union, streaming is true if one says so, `created_at` is the earliest start.
+        invoke_order: the kinds of invocations, the preferred first; one that is left out is no invocation.
 
     Raises:
-        ValueError: two listings are for the same region.
+        ValueError: two listings are of the same region and part.
 
     Source:
         Input: Bedrock ListFoundationModels (FoundationModelSummary) and ListInferenceProfiles.
         Order: the Anthropic Models API lists recent releases first.
     """
-    seen: set[str] = set()
-    rows: dict[str, list[FoundationModel]] = {}
-    regions: dict[str, set[str]] = {}
-    profiles: dict[str, dict[str, set[str]]] = {}
-    for listing in listings:
-        if listing.region in seen:
-            raise ValueError(f"two listings are for the region {listing.region}")
-        seen.add(listing.region)
-        for model in listing.models:
-            rows.setdefault(model.id, []).append(model)
-            if not CALLABLE_TYPES.isdisjoint(model.inference_types or ()):
-                regions.setdefault(model.id, set()).add(listing.region)
-        for profile in listing.profiles:
-            if is_usable(profile):
-                for model_id in profile.model_ids:
-                    profiles.setdefault(model_id, {}).setdefault(profile.id, set()).add(listing.region)
-    merged = [
-        _merge_model(said, regions.get(model_id, set()), profiles.get(model_id, {}), at)
-        for model_id, said in rows.items()
-    ]
-    return tuple(sorted(merged, key=sort_key))
+    by_region = _by_region(listings)
+    gathered: dict[str, _Gathered] = {}
+    orphans = 0
+    for region in sorted(by_region):
+        parts = by_region[region]
+        ways = _ways(region, parts.get(PROFILES), invoke_order)
+        orphans += _gather(region, parts, ways, gathered, at, invoke_order)
+    rank = {region: place for place, region in enumerate(regions)}
+    interned: Interned = {}
+    models = [_entry(model_id, found, rank, interned, at) for model_id, found in gathered.items()]
+    models.sort(key=sort_key)
+    by_id = {model.id: model for model in models}
+    return MergedCatalog(
+        models=tuple(models),
+        application_profiles=tuple(sorted(_application_profiles(by_region, by_id, invoke_order, at), key=sort_key)),
+        profile_names=_profile_names(by_region),
+        orphan_profiles=orphans,
+    )
 
 
 def is_usable(profile: InferenceProfile) -> bool:
     return profile.status in (None, "ACTIVE")
 
 
-def _merge_model(
-    said: Sequence[FoundationModel], on_regions: set[str], profiles: dict[str, set[str]], at: datetime
-) -> CatalogModel:
-    first = said[0]
-    lifecycle, deprecated_at, retires_at = _lifecycle(said, at)
-    return CatalogModel(
-        id=first.id,
-        name=next((row.name for row in said if row.name), first.id),
-        provider=next((row.provider for row in said if row.provider), None),
-        # Whole seconds, as it is told: models of equal dates are in the order of their ids.
-        created_at=min((row.start_of_life_at for row in said if row.start_of_life_at), default=EPOCH).replace(
+def facts_of(rows: Sequence[FoundationModel], at: datetime) -> dict[str, Any]:
+    """The fields of an entry that its rows, in order of preference, decide."""
+    lifecycle, deprecated_at, retires_at = lifecycle_of(rows, at)
+    streaming = {row.response_streaming for row in rows} - {None}
+    return {
+        "name": next((row.name for row in rows if row.name), rows[0].id),
+        "provider": next((row.provider for row in rows if row.provider), None),
+        # Whole seconds, as it is served: models of equal dates are in the order of their ids.
+        "created_at": min((row.start_of_life_at for row in rows if row.start_of_life_at), default=EPOCH).replace(
             microsecond=0
         ),
-        lifecycle=lifecycle,
-        deprecated_at=deprecated_at,
-        retires_at=retires_at,
-        input_modalities=tuple(dict.fromkeys(word for row in said for word in row.input_modalities or ())),
-        output_modalities=tuple(dict.fromkeys(word for row in said for word in row.output_modalities or ())),
-        response_streaming=any(row.response_streaming for row in said),
-        regions=tuple(sorted(on_regions.union(*profiles.values()))),
-        inference_profiles=tuple((profile_id, tuple(sorted(names))) for profile_id, names in sorted(profiles.items())),
-    )
+        "lifecycle": lifecycle,
+        "deprecated_at": deprecated_at,
+        "retires_at": retires_at,
+        "input_modalities": tuple(dict.fromkeys(word for row in rows for word in row.input_modalities or ())),
+        "output_modalities": tuple(dict.fromkeys(word for row in rows for word in row.output_modalities or ())),
+        "response_streaming": any(streaming) if streaming else None,
+    }
 
 
-def _is_active(said: Sequence[FoundationModel]) -> bool:
-    """A region that says nothing, or a word that AWS has not used yet, is no reason to call a model deprecated."""
-    statuses = {row.lifecycle_status for row in said}
-    return "ACTIVE" in statuses or "LEGACY" not in statuses
+def geography_of(profile_id: str, model_id: str) -> str | None:
+    """What stands before the model's id in a profile's; None where it is not built so."""
+    prefix = profile_id.removesuffix(f".{model_id}")
+    return prefix if prefix and prefix != profile_id else None
 
 
-def _lifecycle(said: Sequence[FoundationModel], at: datetime) -> tuple[str, datetime | None, datetime | None]:
-    if _is_active(said):
-        return ACTIVE, None, None
-    deprecated_at = next((row.legacy_at for row in said if row.legacy_at), None)
-    retires_at = max((row.end_of_life_at for row in said if row.end_of_life_at), default=None)
-    retired = retires_at is not None and retires_at <= at
-    return RETIRED if retired else DEPRECATED, deprecated_at, retires_at
+def _by_region(listings: Iterable[PartListing]) -> dict[str, dict[str, PartListing]]:
+    by_region: dict[str, dict[str, PartListing]] = {}
+    for listing in listings:
+        parts = by_region.setdefault(listing.region, {})
+        if listing.part in parts:
+            raise ValueError(f"two listings are of {listing.part} in {listing.region}")
+        parts[listing.part] = listing
+    return by_region
 
 
-def derive(state: CatalogState, *, at: datetime) -> CatalogSnapshot:
-    """The snapshot that a state gives at a moment, with its look-up tables."""
-    models = merge_listings(state.listings, at=at)
-    by_id = {model.id: model for model in models}
-    ends = [model.retires_at for model in models if model.retires_at is not None]
-    return CatalogSnapshot(
-        state=state,
-        models=models,
-        changed_at=max([state.changed_at or EPOCH, *(end for end in ends if end <= at)]),
-        rederive_at=min((end for end in ends if end > at), default=None),
-        by_id=by_id,
-        by_profile={name: model for model in reversed(models) for name, _ in model.inference_profiles},
-        departed_at={gone.id: gone.created_at for gone in state.departed},
-    )
+def _ways(region: str, listing: PartListing | None, invoke_order: Sequence[str]) -> dict[str, list[Invocation]]:
+    """The region's invocations through profiles by model id, the preferred first."""
+    ways: dict[str, list[Invocation]] = {}
+    for profile in listing.rows if listing is not None else ():
+        if isinstance(profile, InferenceProfile) and is_usable(profile):
+            for model_id, destinations in profile.models:
+                ways.setdefault(model_id, []).append(profile_invocation(region, profile.id, destinations))
+    for model_id, found in ways.items():
+        if len(found) > 1 or found[0].kind not in invoke_order:
+            ways[model_id] = sorted(
+                (way for way in found if way.kind in invoke_order),
+                key=lambda way: (invoke_order.index(way.kind), len(way.destinations), way.profile_id or ""),
+            )
+    return ways
 
 
-def for_regions(state: CatalogState, regions: Sequence[str]) -> CatalogState:
-    """The state with the given regions alone, in their order: what is configured decides, not what was stored."""
-    rank = {region: place for place, region in enumerate(regions)}
-    return replace(
-        state,
-        listings=tuple(
-            sorted((item for item in state.listings if item.region in rank), key=lambda item: rank[item.region])
-        ),
-        failures=tuple(
-            sorted((item for item in state.failures if item.region in rank), key=lambda item: rank[item.region])
-        ),
-    )
-
-
-def advance(
-    previous: CatalogSnapshot | None,
-    visits: Iterable[RegionListing | RegionFailure],
-    *,
-    source: str,
-    regions: Sequence[str],
+def _gather(
+    region: str,
+    parts: Parts,
+    ways: Mapping[str, list[Invocation]],
+    gathered: dict[str, _Gathered],
     at: datetime,
-    max_stale: timedelta,
-    asked_for: tuple[str, ...] = (),
-) -> CatalogSnapshot:
-    """The next snapshot, from the last one and what the visits of one refresh brought.
-
-    A region that failed, was not heard of or came back empty where it was not keeps its last good listing, until
-    that is older than `max_stale` in a refresh in which any region listed a model: when none did, the fault is ours or
-    all of AWS's, and a catalog once known is served.
-
-    Args:
-        visits: at most one per region.
-        regions: all that are configured, in order of preference.
-        at: when the refresh ended.
-        asked_for: the setting that the regions come from.
-    """
-    last = {} if previous is None else {listing.region: listing for listing in previous.state.listings}
-    visits = tuple(visits)
-    # While nobody lists anything, nothing is too old.
-    listed = any(isinstance(visit, RegionListing) and visit.models for visit in visits)
-    too_old = max_stale if listed else timedelta.max
-    results = {visit.region: _unless_emptied(visit, last.get(visit.region), at, too_old) for visit in visits}
-    answered = any(isinstance(result, RegionListing) for result in results.values())
-    listings: list[RegionListing] = []
-    failures: list[RegionFailure] = []
-    for region in regions:
-        result = results.get(region) or RegionFailure(region=region, failed_at=at, code="Timeout")
-        if isinstance(result, RegionListing):
-            listings.append(_completed(_with_skipped(result, last.get(region)), last.get(region)))
+    invoke_order: Sequence[str],
+) -> int:
+    """Add a region's models and their invocations; the number of its orphaned profiles."""
+    listing = parts.get(MODELS)
+    if listing is None:
+        return 0
+    on_demand = Invocation(region, ON_DEMAND, None, (region,)) if ON_DEMAND in invoke_order else None
+    may_use_profiles = any(kind != ON_DEMAND for kind in invoke_order)
+    unknown = Invocation(region, UNKNOWN_PROFILE) if may_use_profiles else None
+    on_demand_first = invoke_order[:1] == INVOKE_ORDER[:1]
+    knows_profiles = PROFILES in parts
+    for row in listing.rows:
+        if not isinstance(row, FoundationModel):
             continue
-        failures.append(result)
-        kept = last.get(region)
-        if kept is not None and at - kept.listed_at <= too_old:
-            listings.append(kept)
-    state = CatalogState(
-        source=source,
-        attempted_at=at,
-        asked_for=asked_for,
-        refreshed_at=at if answered else previous.state.refreshed_at if previous else None,
-        listings=tuple(listings),
-        failures=tuple(failures),
+        found = gathered.get(row.id)
+        if found is None:
+            found = gathered[row.id] = _Gathered()
+        # Equal rows are one object (codec.py), so that most models have one group.
+        group = next((it for it in found.groups if it[0] is row), None)
+        if group is None:
+            types = row.inference_types or ()
+            group = (row, [], has_ended(row, at), BY_MODEL in types, BY_PROFILE in types)
+            found.groups.append(group)
+        _, names, ended, by_model, by_profile = group
+        names.append(region)
+        here = found.former if ended else found.invocations
+        start = len(here)
+        if by_model and on_demand is not None:
+            here.append(on_demand)
+        through_profiles = ways.get(row.id)
+        if through_profiles:
+            here.extend(through_profiles)
+        elif by_profile and unknown is not None and (ended or not knows_profiles):
+            here.append(unknown)
+        if not on_demand_first and len(here) > start + 1:
+            here[start:] = sorted(here[start:], key=lambda way: _place(way.kind, invoke_order))
+    listed = {row.id for row in listing.rows}
+    usable = (
+        (row for row in parts[PROFILES].rows if isinstance(row, InferenceProfile) and is_usable(row))
+        if (knows_profiles)
+        else ()
     )
-    snapshot = derive(state, at=at)
-    if previous is None:
-        return replace(snapshot, state=replace(state, changed_at=at), changed_at=at)
-    snapshot = sharing(snapshot, previous)
-    changed_at = previous.changed_at if snapshot.models is previous.models else at
-    departed = _departed(snapshot, previous, at)
-    return replace(
-        snapshot,
-        state=replace(state, departed=departed, changed_at=changed_at),
-        changed_at=changed_at,
-        departed_at={gone.id: gone.created_at for gone in departed},
+    return sum(1 for profile in usable if all(model_id not in listed for model_id, _ in profile.models))
+
+
+def _profile_names(by_region: Mapping[str, Parts]) -> dict[str, str]:
+    listings = (parts[PROFILES] for _, parts in sorted(by_region.items()) if PROFILES in parts)
+    rows = (row for listing in listings for row in listing.rows)
+    return {row.id: row.name for row in rows if isinstance(row, InferenceProfile) and row.name}
+
+
+def _place(kind: str, invoke_order: Sequence[str]) -> int:
+    return invoke_order.index(kind) if kind in invoke_order else len(invoke_order)
+
+
+def _entry(model_id: str, found: _Gathered, rank: Mapping[str, int], interned: Interned, at: datetime) -> CatalogEntry:
+    groups = row_groups(((row, names) for row, names, *_ in found.groups), rank, interned)
+    return CatalogEntry(
+        id=model_id,
+        model_id=model_id,
+        invocations=_once(tuple(found.invocations), interned),
+        former_invocations=_once(tuple(found.former), interned),
+        rows=groups,
+        **facts_of([row for row, _ in groups], at),
     )
 
 
-def _with_skipped(listing: RegionListing, last: RegionListing | None) -> RegionListing:
-    """A malformed row takes nothing away: what it told before stays.
+def row_groups(
+    groups: Iterable[tuple[FoundationModel, Sequence[str]]], rank: Mapping[str, int], interned: Interned
+) -> tuple[RowGroup, ...]:
+    """Groups of equal rows in order of preference; a region that is not ranked comes last, by its name."""
 
-    A row whose very id cannot be read may be any, so then all that the listing does not name stays.
-    """
-    if not listing.skipped_rows or last is None:
-        return listing
-    skipped = set(listing.skipped_ids) if len(listing.skipped_ids) == listing.skipped_rows else None
+    def place(group: RowGroup) -> tuple[int, str]:
+        return min((rank.get(region, len(rank)), region) for region in group[1])
 
-    def kept(now: Sequence[RowT], before: Sequence[RowT]) -> tuple[RowT, ...]:
-        named = {row.id for row in now}
-        return tuple(row for row in before if row.id not in named and (skipped is None or row.id in skipped))
-
-    return replace(
-        listing,
-        models=listing.models + kept(listing.models, last.models),
-        profiles=listing.profiles + kept(listing.profiles, last.profiles),
-    )
+    kept = [(row, _once(tuple(names), interned)) for row, names in groups]
+    return tuple(sorted(kept, key=place) if len(kept) > 1 else kept)
 
 
-def _completed(listing: RegionListing, last: RegionListing | None) -> RegionListing:
-    """A row that leaves out what it said before takes nothing away, either: that stands."""
-    before = {} if last is None else {row.id: row for row in last.models}
-    models = tuple(_as_last_told(row, before.get(row.id, row)) for row in listing.models)
-    completed = sum(new is not row for new, row in zip(models, listing.models, strict=True))
-    return replace(listing, models=models, completed_rows=completed) if completed else listing
+def _once(items: tuple[Any, ...], interned: Interned) -> Any:
+    """An equal tuple that was met before: most models are in the same regions."""
+    return interned.setdefault(tuple(map(id, items)), items)
 
 
-def _as_last_told(row: FoundationModel, last: FoundationModel) -> FoundationModel:
-    # A date may really be taken back (a retirement put off), so a lifecycle counts as one statement.
-    names = OPTIONAL if row.lifecycle_status else OPTIONAL + LIFECYCLE
-    told = {name: getattr(last, name) for name in names if getattr(row, name) is None}
-    return replace(row, **told) if any(value is not None for value in told.values()) else row
+def _application_profiles(
+    by_region: Mapping[str, Parts], models: Mapping[str, CatalogEntry], invoke_order: Sequence[str], at: datetime
+) -> Iterable[CatalogEntry]:
+    for region, parts in by_region.items():
+        listing = parts.get(APPLICATION_PROFILES)
+        for profile in listing.rows if listing is not None else ():
+            if not isinstance(profile, InferenceProfile) or not is_usable(profile):
+                continue
+            for model_id, destinations in profile.models[:1]:
+                model = models.get(model_id)
+                row = None if model is None else row_in(model, region)
+                way = profile_invocation(region, profile.id, destinations)
+                if model is None or row is None or way.kind not in invoke_order:
+                    continue
+                ended = has_ended(row, at)
+                yield replace(
+                    model,
+                    kind=INFERENCE_PROFILE,
+                    id=profile.id,
+                    name=profile.name or model.name,
+                    geography=APPLICATION,
+                    invocations=() if ended else (way,),
+                    former_invocations=(way,) if ended else (),
+                )
 
 
-def sharing(snapshot: CatalogSnapshot, previous: CatalogSnapshot | None) -> CatalogSnapshot:
-    """The snapshot, with the previous one's models where they are equal: what was made of them can then be kept."""
-    if previous is None or snapshot.models != previous.models:
-        return snapshot
-    return replace(snapshot, models=previous.models, by_id=previous.by_id, by_profile=previous.by_profile)
-
-
-def _unless_emptied(
-    visit: RegionListing | RegionFailure, last: RegionListing | None, at: datetime, too_old: timedelta
-) -> RegionListing | RegionFailure:
-    """A region that says nothing where it said something is believed once the old listing is too old to serve."""
-    if isinstance(visit, RegionListing) and last is not None and at - last.listed_at <= too_old:
-        emptied = [
-            what
-            for what, now, before in (
-                ("models", visit.models, last.models),
-                ("inference profiles", visit.profiles, last.profiles),
-            )
-            if before and not now
-        ]
-        if emptied:
-            detail = f"no {' and no '.join(emptied)}, where the last listing had some"
-            if visit.skipped_rows:
-                detail += f"; {visit.skipped_rows} malformed rows were left out"
-            return RegionFailure(
-                region=visit.region, failed_at=at, code="EmptyListing", detail=detail, took_ms=visit.took_ms
-            )
-    return visit
-
-
-def _departed(snapshot: CatalogSnapshot, previous: CatalogSnapshot, at: datetime) -> tuple[Departed, ...]:
-    """The models that left lately, the last ones at the end."""
-    gone = [item for item in previous.state.departed if item.id not in snapshot.by_id]
-    gone += [
-        Departed(id=model.id, created_at=model.created_at, left_at=at)
-        for model in previous.models
-        if model.id not in snapshot.by_id
-    ]
-    # A clock that was set back makes an age negative, which is no reason to forget.
-    return tuple(item for item in gone if at - item.left_at < DEPARTED_KEPT)[-DEPARTED_AT_MOST:]
+def row_in(model: CatalogEntry, region: str) -> FoundationModel | None:
+    return next((row for row, regions in model.rows if region in regions), None)

@@ -147,7 +147,7 @@ class CatalogState:
     preference, and `parts` what each of them was asked for. `listings` are each part's last good one, `failures` the
     parts whose last visit failed. `attempted_at` is the last refresh of all regions, `refreshed_at` the last one that
     any region answered, `changed_at` the last one that changed a model. Parts that were never listed are tried again
-    meanwhile: `retries` times since then, the last time at `retried_at`.
+    between two refreshes, the last time at `retried_at`; `retries` counts the attempts in a row that left one unlisted.
     """
 
     source: str

@@ -1,15 +1,17 @@
-"""How fresh the catalog is, region by region: what readiness, the command line and the metrics tell."""
+"""How fresh the catalog is, region by region and part by part: for readiness, the command line and the metrics."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from app.catalog.records import CatalogSnapshot, RegionFailure
+from app.catalog.records import MODELS, PROFILES, PartFailure, PartListing
+from app.catalog.snapshot import CatalogSnapshot
 
 READY = "ready"
 STALE = "stale"
 UNAVAILABLE = "unavailable"
 
 FRESH = "fresh"
+PARTIAL = "partial"
 MISSING = "missing"
 
 # One refresh may fail or run late; when two in a row brought nothing, the catalog is stale.
@@ -17,35 +19,66 @@ INTERVALS_UNTIL_STALE = 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RegionStatus:
-    """One region: `fresh` (the last refresh listed it), `stale` (an older listing is served) or `missing`.
+class PartStatus:
+    """One part of a region: `fresh` (the last visit listed it), `stale` (an older listing is served) or `missing`.
 
-    Ages are in seconds, never negative; `failure` is the last refresh's, None where it listed the region.
+    Ages are in seconds, never negative; `failure` is the last visit's, None where it listed the part or is under way.
     """
 
-    region: str
+    part: str
     state: str
     listed_at: datetime | None
     age_s: int | None
-    models: int
-    inference_profiles: int
+    rows: int
     skipped_rows: int
-    completed_rows: int
-    took_ms: int | None
-    failure: RegionFailure | None
+    unread_fields: int
+    backfilled_rows: int
+    duration_ms: int | None
+    failure: PartFailure | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RegionStatus:
+    """One region: `fresh`, `stale` or `missing` where all of its parts are, else `partial`."""
+
+    region: str
+    state: str
+    parts: tuple[PartStatus, ...]
+
+    @property
+    def models(self) -> int:
+        return self._rows(MODELS)
+
+    @property
+    def inference_profiles(self) -> int:
+        return self._rows(PROFILES)
+
+    @property
+    def age_s(self) -> int | None:
+        """The age of the oldest listing that is served."""
+        return max((it.age_s for it in self.parts if it.age_s is not None), default=None)
+
+    @property
+    def failure(self) -> PartFailure | None:
+        """The first part's that failed."""
+        return next((it.failure for it in self.parts if it.failure is not None), None)
+
+    def _rows(self, part: str) -> int:
+        return sum(it.rows for it in self.parts if it.part == part)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CatalogStatus:
-    """The catalog: `ready`, `stale` (served, and older than two refresh intervals) or `unavailable`."""
+    """The catalog: `ready` (at least one model is served), `stale` (older than two intervals) or `unavailable`."""
 
     state: str
-    source: str | None
-    models: int
-    attempted_at: datetime | None
-    refreshed_at: datetime | None
-    age_s: int | None
-    regions: tuple[RegionStatus, ...]
+    source: str | None = None
+    models: int = 0
+    orphan_profiles: int = 0
+    attempted_at: datetime | None = None
+    refreshed_at: datetime | None = None
+    age_s: int | None = None
+    regions: tuple[RegionStatus, ...] = ()
 
 
 def status_of(snapshot: CatalogSnapshot | None, *, at: datetime, refresh_s: int) -> CatalogStatus:
@@ -55,12 +88,10 @@ def status_of(snapshot: CatalogSnapshot | None, *, at: datetime, refresh_s: int)
         refresh_s: the interval between refreshes.
     """
     if snapshot is None:
-        return CatalogStatus(
-            state=UNAVAILABLE, source=None, models=0, attempted_at=None, refreshed_at=None, age_s=None, regions=()
-        )
+        return CatalogStatus(state=UNAVAILABLE)
     state = snapshot.state
     age_s = age(state.refreshed_at, at)
-    if not state.listings or age_s is None:
+    if not snapshot.models or age_s is None:
         word = UNAVAILABLE
     else:
         word = STALE if timedelta(seconds=age_s) > INTERVALS_UNTIL_STALE * timedelta(seconds=refresh_s) else READY
@@ -68,6 +99,7 @@ def status_of(snapshot: CatalogSnapshot | None, *, at: datetime, refresh_s: int)
         state=word,
         source=state.source,
         models=len(snapshot.models),
+        orphan_profiles=snapshot.orphan_profiles,
         attempted_at=state.attempted_at,
         refreshed_at=state.refreshed_at,
         age_s=age_s,
@@ -80,24 +112,46 @@ def age(since: datetime | None, at: datetime) -> int | None:
     return None if since is None else max(0, int((at - since).total_seconds()))
 
 
+def unavailable_reason(snapshot: CatalogSnapshot | None) -> str:
+    """Why there is nothing to serve, in words that a client may know: codes and counts, never AWS's text."""
+    if snapshot is None:
+        return "no region has answered yet"
+    total = len(snapshot.state.regions)
+    codes: dict[str, set[str]] = {}
+    for failure in snapshot.state.failures:
+        if failure.part == MODELS:
+            codes.setdefault(failure.code, set()).add(failure.region)
+    if not codes:
+        return f"no model in {total} of {total} regions"
+    counts = (f"{code} in {len(found)} of {total} regions" for code, found in sorted(codes.items()))
+    return f"no region has answered yet: {', '.join(counts)}"
+
+
 def _regions(snapshot: CatalogSnapshot, at: datetime) -> tuple[RegionStatus, ...]:
-    listings = {listing.region: listing for listing in snapshot.state.listings}
-    failures = {failure.region: failure for failure in snapshot.state.failures}
-    told = []
-    for region in sorted(listings.keys() | failures.keys()):
-        listing, failure = listings.get(region), failures.get(region)
-        told.append(
-            RegionStatus(
-                region=region,
-                state=FRESH if failure is None else MISSING if listing is None else STALE,
-                listed_at=listing.listed_at if listing else None,
-                age_s=age(listing.listed_at, at) if listing else None,
-                models=len(listing.models) if listing else 0,
-                inference_profiles=len(listing.profiles) if listing else 0,
-                skipped_rows=listing.skipped_rows if listing else 0,
-                completed_rows=listing.completed_rows if listing else 0,
-                took_ms=failure.took_ms if failure else listing.took_ms if listing else None,
-                failure=failure,
-            )
+    state = snapshot.state
+    listings = {(it.region, it.part): it for it in state.listings}
+    failures = {(it.region, it.part): it for it in state.failures}
+    regions = []
+    for region in sorted(state.regions):
+        parts = tuple(
+            _part(part, listings.get((region, part)), failures.get((region, part)), at) for part in state.parts
         )
-    return tuple(told)
+        states = {it.state for it in parts}
+        regions.append(RegionStatus(region=region, state=states.pop() if len(states) == 1 else PARTIAL, parts=parts))
+    return tuple(regions)
+
+
+def _part(part: str, listing: PartListing | None, failure: PartFailure | None, at: datetime) -> PartStatus:
+    last = failure or listing
+    return PartStatus(
+        part=part,
+        state=MISSING if listing is None else FRESH if failure is None else STALE,
+        listed_at=listing.listed_at if listing else None,
+        age_s=age(listing.listed_at, at) if listing else None,
+        rows=len(listing.rows) if listing else 0,
+        skipped_rows=listing.skipped_rows if listing else 0,
+        unread_fields=listing.unread_fields if listing else 0,
+        backfilled_rows=listing.backfilled_rows if listing else 0,
+        duration_ms=last.duration_ms if last else None,
+        failure=failure,
+    )

@@ -1,0 +1,186 @@
+"""The next snapshot, from the last one and what a refresh brought. What AWS leaves out takes nothing away."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import TypeVar
+
+from app.catalog.entries import INVOKE_ORDER
+from app.catalog.records import (
+    BASE_PARTS,
+    LIFECYCLE_FIELDS,
+    MODELS,
+    OPTIONAL_FIELDS,
+    CatalogState,
+    FoundationModel,
+    PartFailure,
+    PartListing,
+    PartResult,
+    RemovedModel,
+    Row,
+)
+from app.catalog.snapshot import CatalogSnapshot, build_snapshot, reuse_models
+
+RowT = TypeVar("RowT", bound=Row)
+Key = tuple[str, str]
+
+# A client that pages is done in minutes; a day also covers one that was suspended overnight.
+REMOVED_KEPT = timedelta(days=1)
+MAX_REMOVED = 10_000
+
+
+def next_snapshot(
+    previous: CatalogSnapshot | None,
+    results: Iterable[PartResult],
+    *,
+    source: str,
+    regions: Sequence[str],
+    at: datetime,
+    max_stale: timedelta,
+    parts: Sequence[str] = BASE_PARTS,
+    configured_regions: tuple[str, ...] = (),
+    is_complete: bool = True,
+    is_retry: bool = False,
+    invoke_order: Sequence[str] = INVOKE_ORDER,
+) -> CatalogSnapshot:
+    """The next snapshot.
+
+    A part that failed, did not answer or came back empty where it was not keeps its last good listing, until that is
+    older than `max_stale` in a refresh in which any region listed a model: when none did, the fault is ours or all of
+    AWS's, and a catalog once known is served.
+
+    Args:
+        results: at most one per region and part.
+        regions: all that are configured, in order of preference.
+        at: when the refresh ended, or when this much of it had arrived.
+        parts: what each region is asked for.
+        configured_regions: the setting that the regions come from.
+        is_complete: False while results still arrive: what is missing has not failed.
+        is_retry: only regions with parts that were never listed were asked; the others stay as they are.
+    """
+    last = {} if previous is None else {(it.region, it.part): it for it in previous.state.listings}
+    failed = {} if previous is None else {(it.region, it.part): it for it in previous.state.failures}
+    results = tuple(results)
+    # While no region lists a model, nothing is too old.
+    has_models = any(isinstance(it, PartListing) and it.part == MODELS and it.rows for it in results)
+    too_old = max_stale if has_models else timedelta.max
+    arrived = {(it.region, it.part): reject_empty(it, last.get((it.region, it.part)), at, too_old) for it in results}
+    listings: list[PartListing] = []
+    failures: list[PartFailure] = []
+    for key in ((region, part) for region in regions for part in parts):
+        result = arrived.get(key)
+        kept = last.get(key)
+        if isinstance(result, PartListing):
+            listings.append(fill_missing(keep_skipped_rows(result, kept), kept))
+            continue
+        if result is None and (is_retry or not is_complete):
+            result = failed.get(key)
+        elif result is None:
+            result = PartFailure(region=key[0], part=key[1], failed_at=at, code="Timeout")
+        if result is not None:
+            failures.append(result)
+        if kept is not None and (result is None or at - kept.listed_at <= too_old):
+            listings.append(kept)
+    before = None if previous is None else previous.state
+    answered = any(isinstance(it, PartListing) for it in arrived.values())
+    state = CatalogState(
+        source=source,
+        attempted_at=before.attempted_at if is_retry and before is not None else at,
+        configured_regions=configured_regions,
+        regions=tuple(regions),
+        parts=tuple(parts),
+        refreshed_at=at if answered else before.refreshed_at if before is not None else None,
+        retried_at=at if is_retry else None,
+        listings=tuple(listings),
+        failures=tuple(failures),
+    )
+    if is_complete and never_listed(state):
+        state = replace(state, retries=1 if before is None else before.retries + 1)
+    return _with_history(build_snapshot(state, at=at, invoke_order=invoke_order), previous, at)
+
+
+def never_listed(state: CatalogState) -> tuple[str, ...]:
+    """The regions with a part that has no listing; all of them while no region has a model."""
+    if not any(it.rows for it in state.listings if it.part == MODELS):
+        return state.regions
+    listed = {(it.region, it.part) for it in state.listings}
+    return tuple(it for it in state.regions if any((it, part) not in listed for part in state.parts))
+
+
+def _with_history(snapshot: CatalogSnapshot, previous: CatalogSnapshot | None, at: datetime) -> CatalogSnapshot:
+    if previous is None:
+        return replace(snapshot, state=replace(snapshot.state, changed_at=at), changed_at=at)
+    snapshot = reuse_models(snapshot, previous)
+    changed_at = previous.changed_at if snapshot.models is previous.models else at
+    removed = _removed(snapshot, previous, at)
+    return replace(
+        snapshot,
+        state=replace(snapshot.state, removed=removed, changed_at=changed_at),
+        changed_at=changed_at,
+        removed_at={gone.id: gone.created_at for gone in removed},
+    )
+
+
+def reject_empty(result: PartResult, last: PartListing | None, at: datetime, too_old: timedelta) -> PartResult:
+    """A part that is empty where it was not is believed once the old listing is too old to serve."""
+    if isinstance(result, PartFailure) or result.rows or last is None or not last.rows or at - last.listed_at > too_old:
+        return result
+    detail = f"empty, where the last listing had {len(last.rows)} rows"
+    if result.skipped_rows:
+        detail += f"; {result.skipped_rows} rows without a readable id were left out"
+    return PartFailure(
+        region=result.region,
+        part=result.part,
+        failed_at=at,
+        code="EmptyListing",
+        detail=detail,
+        duration_ms=result.duration_ms,
+    )
+
+
+def keep_skipped_rows(listing: PartListing, last: PartListing | None) -> PartListing:
+    """A row whose id cannot be read may be any, so all that the listing does not name stays."""
+    if not listing.skipped_rows or last is None:
+        return listing
+    named = {row.id for row in listing.rows}
+    return replace(listing, rows=listing.rows + tuple(row for row in last.rows if row.id not in named))
+
+
+def fill_missing(listing: PartListing, last: PartListing | None) -> PartListing:
+    """A row that leaves out a field that it had keeps the last value."""
+    if listing.part != MODELS or last is None:
+        return listing
+    before: Mapping[str, Row] = {row.id: row for row in last.rows}
+    rows = tuple(_filled(row, before.get(row.id)) for row in listing.rows)
+    backfilled = sum(new is not row for new, row in zip(rows, listing.rows, strict=True))
+    return replace(listing, rows=rows, backfilled_rows=backfilled) if backfilled else listing
+
+
+def _filled(row: Row, last: Row | None) -> Row:
+    if not isinstance(row, FoundationModel) or not isinstance(last, FoundationModel) or row == last:
+        return row
+    # A date may really be taken back, so a lifecycle counts as one statement.
+    names = OPTIONAL_FIELDS if row.lifecycle_status else OPTIONAL_FIELDS + LIFECYCLE_FIELDS
+    values = {name: getattr(last, name) for name in names if getattr(row, name) is None}
+    return replace(row, **values) if any(value is not None for value in values.values()) else row
+
+
+def _removed(snapshot: CatalogSnapshot, previous: CatalogSnapshot, at: datetime) -> tuple[RemovedModel, ...]:
+    """The models and profiles that left lately, the last ones at the end."""
+    now = _sort_dates(snapshot)
+    gone = [item for item in previous.state.removed if item.id not in now]
+    if snapshot.models is not previous.models:
+        gone += [
+            RemovedModel(id=entry_id, created_at=created_at, removed_at=at)
+            for entry_id, created_at in _sort_dates(previous).items()
+            if entry_id not in now
+        ]
+    # A clock that was set back makes an age negative, which is no reason to forget.
+    return tuple(item for item in gone if at - item.removed_at < REMOVED_KEPT)[-MAX_REMOVED:]
+
+
+def _sort_dates(snapshot: CatalogSnapshot) -> dict[str, datetime]:
+    """The release date of all that a list can hold, by id."""
+    profiles = {profile_id: model.created_at for profile_id, model in snapshot.by_profile.items()}
+    entries = (*snapshot.application_profiles, *snapshot.models)
+    return profiles | {entry.id: entry.created_at for entry in entries}

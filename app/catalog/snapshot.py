@@ -1,0 +1,102 @@
+"""The whole catalog at one moment, derived from state by one pure function, on refresh and on load alike."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+
+from app.catalog.entries import INVOKE_ORDER, CatalogEntry
+from app.catalog.lifecycle import turning_points
+from app.catalog.merge import merge_listings
+from app.catalog.records import EPOCH, MODELS, CatalogState, FoundationModel, InferenceProfile
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class CatalogSnapshot:
+    """The whole catalog at one moment; immutable, shared by all readers.
+
+    `models` are newest first, then by id. `changed_at` is when a client could last have seen them change. At
+    `valid_until` the same state gives another answer (a model reaches its end of life), so it is derived anew.
+    """
+
+    state: CatalogState
+    at: datetime
+    models: tuple[CatalogEntry, ...]
+    application_profiles: tuple[CatalogEntry, ...] = ()
+    orphan_profiles: int = 0
+    destinations: frozenset[str] = frozenset()
+    changed_at: datetime
+    valid_until: datetime | None = None
+    by_id: Mapping[str, CatalogEntry] = field(repr=False, default_factory=dict)
+    by_profile: Mapping[str, CatalogEntry] = field(repr=False, default_factory=dict)
+    profile_names: Mapping[str, str] = field(repr=False, default_factory=dict)
+    removed_at: Mapping[str, datetime] = field(repr=False, default_factory=dict)
+
+
+def build_snapshot(state: CatalogState, *, at: datetime, invoke_order: Sequence[str] = INVOKE_ORDER) -> CatalogSnapshot:
+    """The snapshot that a state gives at a moment, with its look-up tables.
+
+    `by_profile` has the model of each profile, `profile_names` AWS's name of it, where there is one; `removed_at` has
+    the release date of what left lately.
+    """
+    merged = merge_listings(state.listings, at=at, regions=state.regions, invoke_order=invoke_order)
+    distinct_rows = {
+        id(row): row
+        for listing in state.listings
+        if listing.part == MODELS
+        for row in listing.rows
+        if isinstance(row, FoundationModel)
+    }
+    moments = turning_points(distinct_rows.values())
+    profiles = (row for it in state.listings if it.part != MODELS for row in it.rows)
+    destinations = frozenset(
+        place for row in profiles if isinstance(row, InferenceProfile) for _, places in row.models for place in places
+    )
+    by_profile = {
+        profile_id: model
+        for model in reversed(merged.models)
+        for way in (*model.former_invocations, *model.invocations)
+        if (profile_id := way.profile_id) is not None
+    }
+    return CatalogSnapshot(
+        state=state,
+        at=at,
+        models=merged.models,
+        application_profiles=merged.application_profiles,
+        orphan_profiles=merged.orphan_profiles,
+        destinations=destinations,
+        changed_at=max([state.changed_at or EPOCH, *(moment for moment in moments if moment <= at)]),
+        valid_until=min((moment for moment in moments if moment > at), default=None),
+        by_id={model.id: model for model in merged.models},
+        by_profile=by_profile,
+        profile_names=merged.profile_names,
+        removed_at={gone.id: gone.created_at for gone in state.removed},
+    )
+
+
+def reuse_models(snapshot: CatalogSnapshot, previous: CatalogSnapshot | None) -> CatalogSnapshot:
+    """The snapshot, with the previous one's entries where they are equal: what was made of them can then be kept."""
+    if (
+        previous is None
+        or snapshot.models != previous.models
+        or snapshot.application_profiles != previous.application_profiles
+        or snapshot.profile_names != previous.profile_names
+    ):
+        return snapshot
+    return replace(
+        snapshot,
+        models=previous.models,
+        application_profiles=previous.application_profiles,
+        by_id=previous.by_id,
+        by_profile=previous.by_profile,
+    )
+
+
+def restrict_to_regions(state: CatalogState, regions: Sequence[str]) -> CatalogState:
+    """The state with the given regions alone, in their order: what is configured decides, not what was stored."""
+    kept = frozenset(regions)
+    return replace(
+        state,
+        regions=tuple(regions),
+        listings=tuple(listing for listing in state.listings if listing.region in kept),
+        failures=tuple(failure for failure in state.failures if failure.region in kept),
+    )

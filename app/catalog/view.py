@@ -1,0 +1,240 @@
+"""A snapshot as one scope sees it: the lists that queries page through, and the way from any name to an entry."""
+
+import re
+from collections import Counter, OrderedDict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from app.catalog.entries import INFERENCE_PROFILE, MODEL, ON_DEMAND, CatalogEntry
+from app.catalog.filters import Keep, by_invocation, restrict
+from app.catalog.merge import geography_of
+from app.catalog.paging import SortKey, UnknownCursor, key_of, sort_key
+from app.catalog.patterns import ANY, matches, matching
+from app.catalog.records import GLOBAL
+from app.catalog.snapshot import CatalogSnapshot
+
+MODELS_VIEW = "models"
+PROFILES_VIEW = "profiles"
+ALL_VIEW = "all"
+VIEWS = (MODELS_VIEW, PROFILES_VIEW, ALL_VIEW)
+
+# A client can make up as many filters as it likes; the lists of these are kept.
+MAX_LISTS = 32
+
+# Partition, region (none in a global profile's targets) and account are checked for their form alone: an answer that
+# depended on the account would tell which one this is.
+ARN = re.compile(
+    r"arn:aws[a-z-]*:bedrock:[a-z0-9-]*:(?:\d{12})?:(?P<kind>foundation-model|inference-profile)/(?P<id>.+)", re.DOTALL
+)
+# Claude Code appends it, in any case, to ask for the long context window.
+LONG_CONTEXT_SUFFIX = "[1m]"
+# How gateways write the ids of Bedrock's models.
+GATEWAY_PREFIXES = ("bedrock/", "converse/", "anthropic/")
+# A geography of more letters is a word: `Global`, but `EU` and `APAC`.
+MAX_ABBREVIATION = 4
+
+
+class UnknownValue(ValueError):
+    """A filter's value that nothing in this catalog has; `allowed` are those that something has."""
+
+    def __init__(self, field: str, allowed: Iterable[str]) -> None:
+        super().__init__(field)
+        self.field = field
+        self.allowed = tuple(sorted(allowed))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scope:
+    """What a key may see: how much its lists hold by default."""
+
+    name: str = ""
+    list_view: str = MODELS_VIEW
+    include_provisioned: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ListFilter:
+    """Which list: one of VIEWS, None for the scope's; names or patterns of source regions and of destinations."""
+
+    view: str | None = None
+    regions: tuple[str, ...] = ()
+    within: tuple[str, ...] = ()
+
+
+class EntryList:
+    """One list of a view, newest first, then by id; immutable."""
+
+    def __init__(self, entries: Iterable[CatalogEntry]) -> None:
+        self.entries = tuple(sorted(entries, key=sort_key))
+        self.by_id = {entry.id: entry for entry in self.entries}
+        self._search_texts: tuple[str, ...] | None = None
+
+    @property
+    def search_texts(self) -> tuple[str, ...]:
+        """What a search by text looks at, case-folded, an entry each."""
+        if self._search_texts is None:
+            self._search_texts = tuple(_search_text(entry) for entry in self.entries)
+        return self._search_texts
+
+
+class CatalogView:
+    """The lists of one snapshot for one scope. Its lists are made when they are first wanted, and bounded."""
+
+    def __init__(self, snapshot: CatalogSnapshot, scope: Scope) -> None:
+        self.snapshot = snapshot
+        self.scope = scope
+        self._rank = {region: place for place, region in enumerate(snapshot.state.regions)}
+        self._lists: OrderedDict[ListFilter, EntryList] = OrderedDict()
+
+    @property
+    def regions(self) -> tuple[str, ...]:
+        """Every configured region, whether it answered or not, in order of preference."""
+        return self.snapshot.state.regions
+
+    def entry_list(self, wanted: ListFilter) -> EntryList:
+        """
+        Raises:
+            UnknownValue: a region or a destination that nothing has.
+        """
+        wanted = replace(wanted, view=wanted.view or self.scope.list_view)
+        found = self._lists.get(wanted)
+        if found is None:
+            found = EntryList(self._entries(wanted))
+            self._lists[wanted] = found
+            while len(self._lists) > MAX_LISTS:
+                self._lists.popitem(last=False)
+        return found
+
+    def cursor(self, field: str, entry_id: str | None, entries: EntryList) -> SortKey | None:
+        """The place of an entry that is in the list, in the catalog, or recently was; None without an id.
+
+        Raises:
+            UnknownCursor: it was never listed.
+        """
+        if entry_id is None:
+            return None
+        entry = entries.by_id.get(entry_id) or self.find_exact(entry_id)
+        if entry is not None:
+            return sort_key(entry)
+        removed = self.snapshot.removed_at.get(entry_id)
+        if removed is None:
+            raise UnknownCursor(field, entry_id)
+        return key_of(removed, entry_id)
+
+    def find(self, name: str) -> CatalogEntry | None:
+        """The entry of an id, an ARN, a gateway's spelling of one, or one of these with the suffix `[1m]`."""
+        found = self.find_exact(name)
+        if found is None and name[-len(LONG_CONTEXT_SUFFIX) :].lower() == LONG_CONTEXT_SUFFIX:
+            return self.find(name[: -len(LONG_CONTEXT_SUFFIX)])
+        if found is None and name.startswith(GATEWAY_PREFIXES):
+            return self.find(name.partition("/")[2])
+        return found
+
+    def find_exact(self, name: str) -> CatalogEntry | None:
+        """The entry of an id, or of a model's or a profile's ARN."""
+        model = self.snapshot.by_id.get(name)
+        if model is not None:
+            return model if self._may_stand(model) else None
+        model = self.snapshot.by_profile.get(name)
+        if model is not None:
+            return _profile_entry(model, name, self.snapshot.profile_names)
+        arn = ARN.fullmatch(name)
+        if arn is None:
+            return next((it for it in self.snapshot.application_profiles if it.id == name), None)
+        known = self.snapshot.by_id if arn["kind"] == "foundation-model" else self.snapshot.by_profile
+        return self.find_exact(arn["id"]) if arn["id"] in known else None
+
+    def _may_stand(self, model: CatalogEntry) -> bool:
+        return model.is_callable or self.scope.include_provisioned
+
+    def _entries(self, wanted: ListFilter) -> Iterator[CatalogEntry]:
+        models: Iterable[CatalogEntry] = filter(self._may_stand, self.snapshot.models)
+        own: Iterable[CatalogEntry] = self.snapshot.application_profiles
+        if wanted.regions or wanted.within:
+            keep = by_invocation(
+                self.known_regions("region", wanted.regions) if wanted.regions else None,
+                self._known_destinations(wanted.within) if wanted.within else None,
+            )
+            models = self._restricted(models, keep)
+            own = self._restricted(own, keep)
+        models = list(models)
+        if wanted.view != PROFILES_VIEW:
+            yield from models
+        else:
+            yield from filter(None, map(_on_demand_only, models))
+        if wanted.view != MODELS_VIEW:
+            names = Counter(model.name for model in models)
+            profiles = [entry for model in models for entry in self._profiles(model)]
+            yield from _with_distinct_names([*profiles, *own], names)
+
+    def _restricted(self, entries: Iterable[CatalogEntry], keep: Keep) -> list[CatalogEntry]:
+        at = self.snapshot.at
+        return [left for entry in entries if (left := restrict(entry, keep, rank=self._rank, at=at)) is not None]
+
+    def _profiles(self, model: CatalogEntry) -> Iterator[CatalogEntry]:
+        ways = (*model.invocations, *model.former_invocations)
+        for profile_id in dict.fromkeys(way.profile_id for way in ways if way.profile_id is not None):
+            yield _profile_entry(model, profile_id, self.snapshot.profile_names)
+
+    def known_regions(self, field: str, patterns: Sequence[str]) -> frozenset[str]:
+        """The configured regions that names or patterns match.
+
+        Raises:
+            UnknownValue: one of them matches none.
+        """
+        for pattern in patterns:
+            if not matching([pattern.strip()], self.regions):
+                raise UnknownValue(field, self.regions)
+        return matching([pattern.strip() for pattern in patterns], self.regions)
+
+    def _known_destinations(self, patterns: Sequence[str]) -> frozenset[str]:
+        """The same of `within`, among the configured regions and all destinations."""
+        known = self.snapshot.destinations.union(self.regions)
+        chosen: set[str] = set()
+        for pattern in (it.strip().casefold() for it in patterns):
+            # `global` is no region: no pattern but `*` matches it, and its own name.
+            found = {
+                it for it in known if (pattern in (ANY, GLOBAL) if it == GLOBAL else matches(pattern, it.casefold()))
+            }
+            if not found:
+                raise UnknownValue("within", known)
+            chosen |= found
+        return frozenset(chosen)
+
+
+def _on_demand_only(model: CatalogEntry) -> CatalogEntry | None:
+    """The model where its own id is what is sent."""
+    invocations = tuple(way for way in model.invocations if way.kind == ON_DEMAND)
+    former = tuple(way for way in model.former_invocations if way.kind == ON_DEMAND)
+    if not invocations and (model.invocations or not former):
+        return None
+    return replace(model, invocations=invocations, former_invocations=former)
+
+
+def _profile_entry(model: CatalogEntry, profile_id: str, names: Mapping[str, str]) -> CatalogEntry:
+    geography = geography_of(profile_id, model.id)
+    return replace(
+        model,
+        kind=INFERENCE_PROFILE,
+        id=profile_id,
+        name=names.get(profile_id) or f"{model.name} ({_in_words(geography) if geography else profile_id})",
+        geography=geography,
+        invocations=tuple(way for way in model.invocations if way.profile_id == profile_id),
+        former_invocations=tuple(way for way in model.former_invocations if way.profile_id == profile_id),
+    )
+
+
+def _in_words(geography: str) -> str:
+    return geography.upper() if len(geography) <= MAX_ABBREVIATION else geography.capitalize()
+
+
+def _with_distinct_names(profiles: Sequence[CatalogEntry], names: Counter[str]) -> Iterator[CatalogEntry]:
+    """Profiles whose name another entry of the list has carry their id behind it."""
+    names = names + Counter(profile.name for profile in profiles)
+    for profile in profiles:
+        yield profile if names[profile.name] == 1 else replace(profile, name=f"{profile.name} ({profile.id})")
+
+
+def _search_text(entry: CatalogEntry) -> str:
+    ids = (entry.id, entry.name, *(entry.inference_profiles if entry.kind == MODEL else ()))
+    return "\n".join(ids).casefold()
