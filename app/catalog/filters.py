@@ -1,52 +1,58 @@
 """Filters of invocations: what is left of an entry where only some ways to call it count."""
 
-from collections.abc import Callable, Mapping
-from dataclasses import replace
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any
 
-from app.catalog.entries import MODEL, CatalogEntry, Invocation
+from app.catalog.entries import MODEL, ON_DEMAND, CatalogEntry, Invocation
 from app.catalog.merge import facts_of, row_groups
 
-Keep = Callable[[Invocation], bool]
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InvocationFilter:
+    """Source regions to call from, and destinations that a call may be processed in; None: anywhere."""
+
+    regions: frozenset[str] | None = None
+    destinations: frozenset[str] | None = None
+
+    def apply(self, ways: Iterable[Invocation]) -> tuple[Invocation, ...]:
+        """What is left of the invocations. Where AWS does not tell the destinations, they may be anywhere."""
+        return tuple(left for way in ways if (left := self._left(way)) is not None)
+
+    def _left(self, way: Invocation) -> Invocation | None:
+        regions = way.regions
+        if self.regions is not None:
+            regions = tuple(region for region in regions if region in self.regions)
+        if self.destinations is not None:
+            if way.kind == ON_DEMAND:
+                regions = tuple(region for region in regions if region in self.destinations)
+            elif not way.destinations or not self.destinations.issuperset(way.destinations):
+                return None
+        if not regions:
+            return None
+        return way if len(regions) == len(way.regions) else replace(way, regions=regions)
 
 
-def by_invocation(regions: frozenset[str] | None, destinations: frozenset[str] | None) -> Keep:
-    """Keeps what is called from one of the regions and processed in the destinations alone; None: anywhere.
-
-    Where AWS does not tell the destinations, they may be anywhere.
-    """
-
-    def keep(way: Invocation) -> bool:
-        return (regions is None or way.region in regions) and (
-            destinations is None or (bool(way.destinations) and destinations.issuperset(way.destinations))
-        )
-
-    return keep
-
-
-def restrict(entry: CatalogEntry, keep: Keep, *, rank: Mapping[str, int], at: datetime) -> CatalogEntry | None:
-    """The entry with the invocations that are kept, and the facts of their regions; None where none is left.
+def restrict(
+    entry: CatalogEntry, wanted: InvocationFilter, *, rank: Mapping[str, int], at: datetime
+) -> CatalogEntry | None:
+    """The entry with the invocations that are left, and the facts of their regions; None where none is left.
 
     Args:
         rank: the regions' places in the order of preference.
     """
-    invocations = tuple(way for way in entry.invocations if keep(way))
-    former = tuple(way for way in entry.former_invocations if keep(way))
+    invocations = wanted.apply(entry.invocations)
+    former = wanted.apply(entry.former_invocations)
     if not invocations and not former:
         return None
-    left = {way.region for way in invocations}
-    rows = entry.rows
-    if len(rows) > 1 or not invocations:
-        kept = left | {way.region for way in former}
-        groups = ((row, [region for region in regions if region in kept]) for row, regions in rows)
-        rows = row_groups([group for group in groups if group[1]], rank, {})
-    facts: dict[str, Any] = {}
-    deciding = (
-        [row for row, regions in rows if not left.isdisjoint(regions)] if invocations else [row for row, _ in rows]
-    )
-    if deciding != [row for row, _ in entry.rows]:
-        facts = facts_of(deciding, at)
-        if entry.kind != MODEL:
-            del facts["name"]
+    if len(entry.rows) == 1:  # Then the facts are the same everywhere.
+        return replace(entry, invocations=invocations, former_invocations=former)
+    current = {region for way in invocations for region in way.regions}
+    left = current | {region for way in former for region in way.regions}
+    groups = ((row, [region for region in regions if region in left]) for row, regions in entry.rows)
+    rows = row_groups([group for group in groups if group[1]], rank, {})
+    deciding = [row for row, regions in rows if not current or not current.isdisjoint(regions)]
+    facts = facts_of(deciding, at)
+    if entry.kind != MODEL:
+        del facts["name"]
     return replace(entry, invocations=invocations, former_invocations=former, rows=rows, **facts)

@@ -14,7 +14,7 @@ from app.catalog.entries import (
     CatalogEntry,
     Invocation,
     RowGroup,
-    profile_invocation,
+    kind_of_profile,
 )
 from app.catalog.lifecycle import has_ended, lifecycle_of
 from app.catalog.paging import sort_key
@@ -31,7 +31,9 @@ from app.catalog.records import INFERENCE_PROFILE as BY_PROFILE
 from app.catalog.records import ON_DEMAND as BY_MODEL
 
 Parts = Mapping[str, PartListing]
-Interned = dict[tuple[Any, ...], Any]
+Interned = dict[tuple[str, ...], tuple[str, ...]]
+# A profile's id, its destinations, and the source regions where both are the same.
+Way = tuple[str, tuple[str, ...], list[str]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,15 +50,34 @@ class MergedCatalog:
     orphan_profiles: int
 
 
-class _Gathered:
-    """What the regions seen so far list of one model."""
+class _ModelRows:
+    """Equal rows of one model, and their regions."""
 
-    __slots__ = ("former", "groups", "invocations")
+    __slots__ = ("by_model", "by_profile", "ended", "regions", "row")
+
+    def __init__(self, row: FoundationModel, at: datetime) -> None:
+        types = row.inference_types or ()
+        self.row = row
+        self.ended = has_ended(row, at)
+        self.by_model, self.by_profile = BY_MODEL in types, BY_PROFILE in types
+        self.regions: list[str] = []
+
+
+class _Gathered:
+    """What the regions seen so far list of one model.
+
+    `here` are the rows that the last of these regions, `region`, is among. `ways` lead through profiles, `unknown` are
+    the regions where the profiles are not known; both are kept apart by whether the model has ended there.
+    """
+
+    __slots__ = ("groups", "here", "region", "unknown", "ways")
 
     def __init__(self) -> None:
-        self.groups: list[tuple[FoundationModel, list[str], bool, bool, bool]] = []
-        self.invocations: list[Invocation] = []
-        self.former: list[Invocation] = []
+        self.groups: list[_ModelRows] = []
+        self.here: _ModelRows | None = None
+        self.region = ""
+        self.ways: dict[tuple[int, bool], Way] = {}
+        self.unknown: dict[bool, list[str]] = {}
 
 
 def merge_listings(
@@ -84,20 +105,25 @@ def merge_listings(
     """
     by_region = _by_region(listings)
     gathered: dict[str, _Gathered] = {}
+    names: dict[str, str] = {}
     orphans = 0
     for region in sorted(by_region):
         parts = by_region[region]
-        ways = _ways(region, parts.get(PROFILES), invoke_order)
-        orphans += _gather(region, parts, ways, gathered, at, invoke_order)
+        if MODELS in parts:
+            _gather_models(parts[MODELS], gathered, at)
+            _gather_unknown(parts[MODELS], gathered, knows_profiles=PROFILES in parts)
+            if PROFILES in parts:
+                orphans += _gather_profiles(parts[PROFILES], gathered, names)
     rank = {region: place for place, region in enumerate(regions)}
+    order = {kind: place for place, kind in enumerate(invoke_order)}
     interned: Interned = {}
-    models = [_entry(model_id, found, rank, interned, at) for model_id, found in gathered.items()]
+    models = [_entry(model_id, found, rank, order, interned, at) for model_id, found in gathered.items()]
     models.sort(key=sort_key)
     by_id = {model.id: model for model in models}
     return MergedCatalog(
         models=tuple(models),
-        application_profiles=tuple(sorted(_application_profiles(by_region, by_id, invoke_order, at), key=sort_key)),
-        profile_names=_profile_names(by_region),
+        application_profiles=tuple(sorted(_application_profiles(by_region, by_id, order, at), key=sort_key)),
+        profile_names=names,
         orphan_profiles=orphans,
     )
 
@@ -132,6 +158,22 @@ def geography_of(profile_id: str, model_id: str) -> str | None:
     return prefix if prefix and prefix != profile_id else None
 
 
+def row_groups(
+    groups: Iterable[tuple[FoundationModel, Sequence[str]]], rank: Mapping[str, int], interned: Interned
+) -> tuple[RowGroup, ...]:
+    """Groups of equal rows in order of preference; a region that is not ranked comes last, by its name."""
+
+    def place(group: RowGroup) -> tuple[int, str]:
+        return min((rank.get(region, len(rank)), region) for region in group[1])
+
+    kept = [(row, _once(names, interned)) for row, names in groups]
+    return tuple(sorted(kept, key=place) if len(kept) > 1 else kept)
+
+
+def row_in(model: CatalogEntry, region: str) -> FoundationModel | None:
+    return next((row for row, regions in model.rows if region in regions), None)
+
+
 def _by_region(listings: Iterable[PartListing]) -> dict[str, dict[str, PartListing]]:
     by_region: dict[str, dict[str, PartListing]] = {}
     for listing in listings:
@@ -142,114 +184,109 @@ def _by_region(listings: Iterable[PartListing]) -> dict[str, dict[str, PartListi
     return by_region
 
 
-def _ways(region: str, listing: PartListing | None, invoke_order: Sequence[str]) -> dict[str, list[Invocation]]:
-    """The region's invocations through profiles by model id, the preferred first."""
-    ways: dict[str, list[Invocation]] = {}
-    for profile in listing.rows if listing is not None else ():
-        if isinstance(profile, InferenceProfile) and is_usable(profile):
-            for model_id, destinations in profile.models:
-                ways.setdefault(model_id, []).append(profile_invocation(region, profile.id, destinations))
-    for model_id, found in ways.items():
-        if len(found) > 1 or found[0].kind not in invoke_order:
-            ways[model_id] = sorted(
-                (way for way in found if way.kind in invoke_order),
-                key=lambda way: (invoke_order.index(way.kind), len(way.destinations), way.profile_id or ""),
-            )
-    return ways
-
-
-def _gather(
-    region: str,
-    parts: Parts,
-    ways: Mapping[str, list[Invocation]],
-    gathered: dict[str, _Gathered],
-    at: datetime,
-    invoke_order: Sequence[str],
-) -> int:
-    """Add a region's models and their invocations; the number of its orphaned profiles."""
-    listing = parts.get(MODELS)
-    if listing is None:
-        return 0
-    on_demand = Invocation(region, ON_DEMAND, None, (region,)) if ON_DEMAND in invoke_order else None
-    may_use_profiles = any(kind != ON_DEMAND for kind in invoke_order)
-    unknown = Invocation(region, UNKNOWN_PROFILE) if may_use_profiles else None
-    on_demand_first = invoke_order[:1] == INVOKE_ORDER[:1]
-    knows_profiles = PROFILES in parts
+def _gather_models(listing: PartListing, gathered: dict[str, _Gathered], at: datetime) -> None:
+    region = listing.region
     for row in listing.rows:
         if not isinstance(row, FoundationModel):
             continue
         found = gathered.get(row.id)
         if found is None:
             found = gathered[row.id] = _Gathered()
-        # Equal rows are one object (codec.py), so that most models have one group.
-        group = next((it for it in found.groups if it[0] is row), None)
-        if group is None:
-            types = row.inference_types or ()
-            group = (row, [], has_ended(row, at), BY_MODEL in types, BY_PROFILE in types)
-            found.groups.append(group)
-        _, names, ended, by_model, by_profile = group
-        names.append(region)
-        here = found.former if ended else found.invocations
-        start = len(here)
-        if by_model and on_demand is not None:
-            here.append(on_demand)
-        through_profiles = ways.get(row.id)
-        if through_profiles:
-            here.extend(through_profiles)
-        elif by_profile and unknown is not None and (ended or not knows_profiles):
-            here.append(unknown)
-        if not on_demand_first and len(here) > start + 1:
-            here[start:] = sorted(here[start:], key=lambda way: _place(way.kind, invoke_order))
-    listed = {row.id for row in listing.rows}
-    usable = (
-        (row for row in parts[PROFILES].rows if isinstance(row, InferenceProfile) and is_usable(row))
-        if (knows_profiles)
-        else ()
-    )
-    return sum(1 for profile in usable if all(model_id not in listed for model_id, _ in profile.models))
+        here = found.here
+        # Equal rows are one object (codec.py), so most models have one group.
+        if here is None or here.row is not row:
+            here = next((it for it in found.groups if it.row is row), None)
+            if here is None:
+                here = _ModelRows(row, at)
+                found.groups.append(here)
+            found.here = here
+        found.region = region
+        here.regions.append(region)
 
 
-def _profile_names(by_region: Mapping[str, Parts]) -> dict[str, str]:
-    listings = (parts[PROFILES] for _, parts in sorted(by_region.items()) if PROFILES in parts)
-    rows = (row for listing in listings for row in listing.rows)
-    return {row.id: row.name for row in rows if isinstance(row, InferenceProfile) and row.name}
+def _gather_unknown(listing: PartListing, gathered: Mapping[str, _Gathered], *, knows_profiles: bool) -> None:
+    """Where profiles were never listed, a row is taken at its word; where the model has ended, for what it was."""
+    for row in listing.rows:
+        found = gathered[row.id]
+        here = found.here
+        if here is not None and here.by_profile and (here.ended or not knows_profiles):
+            found.unknown.setdefault(here.ended, []).append(listing.region)
 
 
-def _place(kind: str, invoke_order: Sequence[str]) -> int:
-    return invoke_order.index(kind) if kind in invoke_order else len(invoke_order)
+def _gather_profiles(listing: PartListing, gathered: Mapping[str, _Gathered], names: dict[str, str]) -> int:
+    """Add the ways through a region's profiles to the models that it lists; the number of profiles without one."""
+    region = listing.region
+    orphans = 0
+    for profile in listing.rows:
+        if not isinstance(profile, InferenceProfile) or not is_usable(profile):
+            continue
+        if profile.name:
+            names.setdefault(profile.id, profile.name)
+        is_orphan = True
+        for model_id, destinations in profile.models:
+            found = gathered.get(model_id)
+            if found is None or found.here is None or found.region != region:
+                continue
+            is_orphan = False
+            key = id(profile), found.here.ended
+            way = found.ways.get(key)
+            if way is None:
+                found.ways[key] = profile.id, destinations, [region]
+            else:
+                way[2].append(region)
+        orphans += is_orphan
+    return orphans
 
 
-def _entry(model_id: str, found: _Gathered, rank: Mapping[str, int], interned: Interned, at: datetime) -> CatalogEntry:
-    groups = row_groups(((row, names) for row, names, *_ in found.groups), rank, interned)
+def _entry(
+    model_id: str,
+    found: _Gathered,
+    rank: Mapping[str, int],
+    order: Mapping[str, int],
+    interned: Interned,
+    at: datetime,
+) -> CatalogEntry:
+    groups = row_groups(((it.row, it.regions) for it in found.groups), rank, interned)
     return CatalogEntry(
         id=model_id,
         model_id=model_id,
-        invocations=_once(tuple(found.invocations), interned),
-        former_invocations=_once(tuple(found.former), interned),
+        invocations=_invocations(found, order, interned, ended=False),
+        former_invocations=_invocations(found, order, interned, ended=True),
         rows=groups,
         **facts_of([row for row, _ in groups], at),
     )
 
 
-def row_groups(
-    groups: Iterable[tuple[FoundationModel, Sequence[str]]], rank: Mapping[str, int], interned: Interned
-) -> tuple[RowGroup, ...]:
-    """Groups of equal rows in order of preference; a region that is not ranked comes last, by its name."""
+def _invocations(
+    found: _Gathered, order: Mapping[str, int], interned: Interned, *, ended: bool
+) -> tuple[Invocation, ...]:
+    """The ways to call a model of the kinds that are wanted, the preferred first."""
+    ways: list[Invocation] = []
+    if ON_DEMAND in order:
+        regions = [region for it in found.groups if it.by_model and it.ended is ended for region in it.regions]
+        if regions:
+            ways.append(Invocation(kind=ON_DEMAND, regions=_once(regions, interned)))
+    for (_, was_ended), (profile_id, destinations, names) in found.ways.items():
+        kind = kind_of_profile(destinations)
+        if was_ended is ended and kind in order:
+            ways.append(
+                Invocation(kind=kind, regions=_once(names, interned), profile_id=profile_id, destinations=destinations)
+            )
+    if ended in found.unknown and order.keys() - {ON_DEMAND}:
+        ways.append(Invocation(kind=UNKNOWN_PROFILE, regions=_once(found.unknown[ended], interned)))
+    if len(ways) > 1:
+        ways.sort(key=lambda way: (order.get(way.kind, len(order)), len(way.destinations), way.profile_id or ""))
+    return tuple(ways)
 
-    def place(group: RowGroup) -> tuple[int, str]:
-        return min((rank.get(region, len(rank)), region) for region in group[1])
 
-    kept = [(row, _once(tuple(names), interned)) for row, names in groups]
-    return tuple(sorted(kept, key=place) if len(kept) > 1 else kept)
-
-
-def _once(items: tuple[Any, ...], interned: Interned) -> Any:
-    """An equal tuple that was met before: most models are in the same regions."""
-    return interned.setdefault(tuple(map(id, items)), items)
+def _once(regions: Sequence[str], interned: Interned) -> tuple[str, ...]:
+    """The regions, sorted, as one object for all models that are in the same ones."""
+    key = tuple(sorted(regions) if len(regions) > 1 else regions)
+    return interned.setdefault(key, key)
 
 
 def _application_profiles(
-    by_region: Mapping[str, Parts], models: Mapping[str, CatalogEntry], invoke_order: Sequence[str], at: datetime
+    by_region: Mapping[str, Parts], models: Mapping[str, CatalogEntry], order: Mapping[str, int], at: datetime
 ) -> Iterable[CatalogEntry]:
     for region, parts in by_region.items():
         listing = parts.get(APPLICATION_PROFILES)
@@ -259,9 +296,10 @@ def _application_profiles(
             for model_id, destinations in profile.models[:1]:
                 model = models.get(model_id)
                 row = None if model is None else row_in(model, region)
-                way = profile_invocation(region, profile.id, destinations)
-                if model is None or row is None or way.kind not in invoke_order:
+                kind = kind_of_profile(destinations)
+                if model is None or row is None or kind not in order:
                     continue
+                way = Invocation(kind=kind, regions=(region,), profile_id=profile.id, destinations=destinations)
                 ended = has_ended(row, at)
                 yield replace(
                     model,
@@ -272,7 +310,3 @@ def _application_profiles(
                     invocations=() if ended else (way,),
                     former_invocations=(way,) if ended else (),
                 )
-
-
-def row_in(model: CatalogEntry, region: str) -> FoundationModel | None:
-    return next((row for row, regions in model.rows if region in regions), None)

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from app.catalog.entries import INFERENCE_PROFILE, MODEL, ON_DEMAND, CatalogEntry
-from app.catalog.filters import Keep, by_invocation, restrict
+from app.catalog.filters import InvocationFilter, restrict
 from app.catalog.merge import geography_of
 from app.catalog.paging import SortKey, UnknownCursor, key_of, sort_key
 from app.catalog.patterns import ANY, matches, matching
@@ -151,12 +151,12 @@ class CatalogView:
         models: Iterable[CatalogEntry] = filter(self._may_stand, self.snapshot.models)
         own: Iterable[CatalogEntry] = self.snapshot.application_profiles
         if wanted.regions or wanted.within:
-            keep = by_invocation(
-                self.known_regions("region", wanted.regions) if wanted.regions else None,
-                self._known_destinations(wanted.within) if wanted.within else None,
+            left = InvocationFilter(
+                regions=self.known_regions("region", wanted.regions) if wanted.regions else None,
+                destinations=self._known_destinations(wanted.within) if wanted.within else None,
             )
-            models = self._restricted(models, keep)
-            own = self._restricted(own, keep)
+            models = self._restricted(models, left)
+            own = self._restricted(own, left)
         models = list(models)
         if wanted.view != PROFILES_VIEW:
             yield from models
@@ -167,9 +167,9 @@ class CatalogView:
             profiles = [entry for model in models for entry in self._profiles(model)]
             yield from _with_distinct_names([*profiles, *own], names)
 
-    def _restricted(self, entries: Iterable[CatalogEntry], keep: Keep) -> list[CatalogEntry]:
+    def _restricted(self, entries: Iterable[CatalogEntry], wanted: InvocationFilter) -> list[CatalogEntry]:
         at = self.snapshot.at
-        return [left for entry in entries if (left := restrict(entry, keep, rank=self._rank, at=at)) is not None]
+        return [left for entry in entries if (left := restrict(entry, wanted, rank=self._rank, at=at)) is not None]
 
     def _profiles(self, model: CatalogEntry) -> Iterator[CatalogEntry]:
         ways = (*model.invocations, *model.former_invocations)
