@@ -1,6 +1,6 @@
 """Filters of invocations: what is left of an entry where only some ways to call it count."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -10,16 +10,23 @@ from app.catalog.merge import facts_of, row_groups
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InvocationFilter:
-    """Source regions to call from, and destinations that a call may be processed in; None: anywhere."""
+    """Source regions to call from, destinations that a call may be processed in, and what else decides; None: any."""
 
     regions: frozenset[str] | None = None
     destinations: frozenset[str] | None = None
+    allows: Callable[[Invocation], bool] | None = None
+
+    @property
+    def is_open(self) -> bool:
+        return self.regions is None and self.destinations is None and self.allows is None
 
     def apply(self, ways: Iterable[Invocation]) -> tuple[Invocation, ...]:
         """What is left of the invocations. Where AWS does not tell the destinations, they may be anywhere."""
         return tuple(left for way in ways if (left := self._left(way)) is not None)
 
     def _left(self, way: Invocation) -> Invocation | None:
+        if self.allows is not None and not self.allows(way):
+            return None
         regions = way.regions
         if self.regions is not None:
             regions = tuple(region for region in regions if region in self.regions)

@@ -47,7 +47,7 @@ def search(
         UnknownCursor: `after_id` was never listed.
     """
     entries = view.entry_list(listed)
-    models = view.snapshot.models
+    models = view.models
     providers = known_spellings("provider", wanted.providers, (it.provider for it in models if it.provider))
     inputs = known_spellings(
         "input_modalities", wanted.input_modalities, (w for it in models for w in it.input_modalities)

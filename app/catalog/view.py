@@ -2,21 +2,18 @@
 
 import re
 from collections import Counter, OrderedDict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 from app.catalog.entries import INFERENCE_PROFILE, MODEL, ON_DEMAND, CatalogEntry
 from app.catalog.filters import InvocationFilter, restrict
 from app.catalog.merge import geography_of
 from app.catalog.paging import SortKey, UnknownCursor, key_of, sort_key
-from app.catalog.patterns import ANY, matches, matching
+from app.catalog.patterns import ANY, matching
 from app.catalog.records import GLOBAL
+from app.catalog.scope import MODELS_VIEW, PROFILES_VIEW, Scope
 from app.catalog.snapshot import CatalogSnapshot
-
-MODELS_VIEW = "models"
-PROFILES_VIEW = "profiles"
-ALL_VIEW = "all"
-VIEWS = (MODELS_VIEW, PROFILES_VIEW, ALL_VIEW)
 
 # A client can make up as many filters as it likes; the lists of these are kept.
 MAX_LISTS = 32
@@ -30,6 +27,7 @@ ARN = re.compile(
 LONG_CONTEXT_SUFFIX = "[1m]"
 # How gateways write the ids of Bedrock's models.
 GATEWAY_PREFIXES = ("bedrock/", "converse/", "anthropic/")
+MAX_DECORATIONS = 4
 # A geography of more letters is a word: `Global`, but `EU` and `APAC`.
 MAX_ABBREVIATION = 4
 
@@ -41,15 +39,6 @@ class UnknownValue(ValueError):
         super().__init__(field)
         self.field = field
         self.allowed = tuple(sorted(allowed))
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Scope:
-    """What a key may see: how much its lists hold by default."""
-
-    name: str = ""
-    list_view: str = MODELS_VIEW
-    include_provisioned: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,18 +67,32 @@ class EntryList:
 
 
 class CatalogView:
-    """The lists of one snapshot for one scope. Its lists are made when they are first wanted, and bounded."""
+    """The lists of one snapshot for one scope. Its lists are made when they are first wanted, and bounded.
+
+    `models` and `application_profiles` are all that the scope sees, newest first; `regions` the configured ones, in
+    order of preference, whether they answered or not.
+    """
 
     def __init__(self, snapshot: CatalogSnapshot, scope: Scope) -> None:
         self.snapshot = snapshot
         self.scope = scope
         self._rank = {region: place for place, region in enumerate(snapshot.state.regions)}
+        seen = InvocationFilter(
+            regions=None if scope.regions is None else matching(scope.regions, snapshot.state.regions),
+            destinations=None if scope.within is None else _places(scope.within, snapshot.destinations),
+        )
+        self.models = self._visible(snapshot.models, seen)
+        self.application_profiles = self._visible(snapshot.application_profiles, seen)
+        self.regions = tuple(it for it in snapshot.state.regions if seen.regions is None or it in seen.regions)
+        self._by_id = {model.id: model for model in self.models}
         self._lists: OrderedDict[ListFilter, EntryList] = OrderedDict()
 
-    @property
-    def regions(self) -> tuple[str, ...]:
-        """Every configured region, whether it answered or not, in order of preference."""
-        return self.snapshot.state.regions
+    @cached_property
+    def destinations(self) -> frozenset[str]:
+        """All places where something that the scope sees is processed, and the regions."""
+        entries = (*self.models, *self.application_profiles)
+        ways = (way for entry in entries for way in (*entry.invocations, *entry.former_invocations))
+        return frozenset(place for way in ways for place in way.destinations).union(self.regions)
 
     def entry_list(self, wanted: ListFilter) -> EntryList:
         """
@@ -99,8 +102,7 @@ class CatalogView:
         wanted = replace(wanted, view=wanted.view or self.scope.list_view)
         found = self._lists.get(wanted)
         if found is None:
-            found = EntryList(self._entries(wanted))
-            self._lists[wanted] = found
+            found = self._lists[wanted] = EntryList(self._entries(wanted))
             while len(self._lists) > MAX_LISTS:
                 self._lists.popitem(last=False)
         return found
@@ -123,41 +125,50 @@ class CatalogView:
 
     def find(self, name: str) -> CatalogEntry | None:
         """The entry of an id, an ARN, a gateway's spelling of one, or one of these with the suffix `[1m]`."""
-        found = self.find_exact(name)
-        if found is None and name[-len(LONG_CONTEXT_SUFFIX) :].lower() == LONG_CONTEXT_SUFFIX:
-            return self.find(name[: -len(LONG_CONTEXT_SUFFIX)])
-        if found is None and name.startswith(GATEWAY_PREFIXES):
-            return self.find(name.partition("/")[2])
-        return found
+        for _ in range(MAX_DECORATIONS):
+            found = self.find_exact(name)
+            if found is not None:
+                return found
+            if name[-len(LONG_CONTEXT_SUFFIX) :].lower() == LONG_CONTEXT_SUFFIX:
+                name = name[: -len(LONG_CONTEXT_SUFFIX)]
+            elif name.startswith(GATEWAY_PREFIXES):
+                name = name.partition("/")[2]
+            else:
+                return None
+        return None
 
     def find_exact(self, name: str) -> CatalogEntry | None:
         """The entry of an id, or of a model's or a profile's ARN."""
-        model = self.snapshot.by_id.get(name)
+        model = self._by_id.get(name)
         if model is not None:
-            return model if self._may_stand(model) else None
+            return model
         model = self.snapshot.by_profile.get(name)
-        if model is not None:
-            return _profile_entry(model, name, self.snapshot.profile_names)
+        seen = None if model is None else self._by_id.get(model.id)
+        if seen is not None and any(way.profile_id == name for way in (*seen.invocations, *seen.former_invocations)):
+            return self._profile_entry(seen, name)
         arn = ARN.fullmatch(name)
         if arn is None:
-            return next((it for it in self.snapshot.application_profiles if it.id == name), None)
-        known = self.snapshot.by_id if arn["kind"] == "foundation-model" else self.snapshot.by_profile
+            return next((it for it in self.application_profiles if it.id == name), None)
+        known = self._by_id if arn["kind"] == "foundation-model" else self.snapshot.by_profile
         return self.find_exact(arn["id"]) if arn["id"] in known else None
 
-    def _may_stand(self, model: CatalogEntry) -> bool:
-        return model.is_callable or self.scope.include_provisioned
+    def _visible(self, entries: Iterable[CatalogEntry], seen: InvocationFilter) -> tuple[CatalogEntry, ...]:
+        visible = [
+            left
+            for entry in entries
+            if (left := self.scope.visible(entry, seen, rank=self._rank, at=self.snapshot.at)) is not None
+        ]
+        return tuple(sorted(visible, key=sort_key))
 
     def _entries(self, wanted: ListFilter) -> Iterator[CatalogEntry]:
-        models: Iterable[CatalogEntry] = filter(self._may_stand, self.snapshot.models)
-        own: Iterable[CatalogEntry] = self.snapshot.application_profiles
+        models: Iterable[CatalogEntry] = self.models
+        own: Iterable[CatalogEntry] = self.application_profiles
         if wanted.regions or wanted.within:
             left = InvocationFilter(
-                regions=self.known_regions("region", wanted.regions) if wanted.regions else None,
+                regions=self._known_regions(wanted.regions) if wanted.regions else None,
                 destinations=self._known_destinations(wanted.within) if wanted.within else None,
             )
-            models = self._restricted(models, left)
-            own = self._restricted(own, left)
-        models = list(models)
+            models, own = self._restricted(models, left), self._restricted(own, left)
         if wanted.view != PROFILES_VIEW:
             yield from models
         else:
@@ -174,32 +185,39 @@ class CatalogView:
     def _profiles(self, model: CatalogEntry) -> Iterator[CatalogEntry]:
         ways = (*model.invocations, *model.former_invocations)
         for profile_id in dict.fromkeys(way.profile_id for way in ways if way.profile_id is not None):
-            yield _profile_entry(model, profile_id, self.snapshot.profile_names)
+            yield self._profile_entry(model, profile_id)
 
-    def known_regions(self, field: str, patterns: Sequence[str]) -> frozenset[str]:
-        """The configured regions that names or patterns match.
+    def _profile_entry(self, model: CatalogEntry, profile_id: str) -> CatalogEntry:
+        geography = geography_of(profile_id, model.id)
+        name = self.snapshot.profile_names.get(profile_id)
+        return replace(
+            model,
+            kind=INFERENCE_PROFILE,
+            id=profile_id,
+            name=name or f"{model.name} ({_in_words(geography) if geography else profile_id})",
+            geography=geography,
+            invocations=tuple(way for way in model.invocations if way.profile_id == profile_id),
+            former_invocations=tuple(way for way in model.former_invocations if way.profile_id == profile_id),
+        )
 
-        Raises:
-            UnknownValue: one of them matches none.
-        """
+    def _known_regions(self, patterns: Sequence[str]) -> frozenset[str]:
         for pattern in patterns:
             if not matching([pattern.strip()], self.regions):
-                raise UnknownValue(field, self.regions)
+                raise UnknownValue("region", self.regions)
         return matching([pattern.strip() for pattern in patterns], self.regions)
 
     def _known_destinations(self, patterns: Sequence[str]) -> frozenset[str]:
-        """The same of `within`, among the configured regions and all destinations."""
-        known = self.snapshot.destinations.union(self.regions)
-        chosen: set[str] = set()
-        for pattern in (it.strip().casefold() for it in patterns):
-            # `global` is no region: no pattern but `*` matches it, and its own name.
-            found = {
-                it for it in known if (pattern in (ANY, GLOBAL) if it == GLOBAL else matches(pattern, it.casefold()))
-            }
-            if not found:
-                raise UnknownValue("within", known)
-            chosen |= found
-        return frozenset(chosen)
+        for pattern in patterns:
+            if not _places([pattern], self.destinations):
+                raise UnknownValue("within", self.destinations)
+        return _places(patterns, self.destinations)
+
+
+def _places(patterns: Iterable[str], known: Iterable[str]) -> frozenset[str]:
+    """The destinations that patterns match. `global` is no region: but its own name, only `*` matches it."""
+    folded = [pattern.strip().casefold() for pattern in patterns]
+    places = matching((it for it in folded if it != GLOBAL), (place for place in known if place != GLOBAL))
+    return places | {GLOBAL} if GLOBAL in known and not {ANY, GLOBAL}.isdisjoint(folded) else places
 
 
 def _on_demand_only(model: CatalogEntry) -> CatalogEntry | None:
@@ -209,19 +227,6 @@ def _on_demand_only(model: CatalogEntry) -> CatalogEntry | None:
     if not invocations and (model.invocations or not former):
         return None
     return replace(model, invocations=invocations, former_invocations=former)
-
-
-def _profile_entry(model: CatalogEntry, profile_id: str, names: Mapping[str, str]) -> CatalogEntry:
-    geography = geography_of(profile_id, model.id)
-    return replace(
-        model,
-        kind=INFERENCE_PROFILE,
-        id=profile_id,
-        name=names.get(profile_id) or f"{model.name} ({_in_words(geography) if geography else profile_id})",
-        geography=geography,
-        invocations=tuple(way for way in model.invocations if way.profile_id == profile_id),
-        former_invocations=tuple(way for way in model.former_invocations if way.profile_id == profile_id),
-    )
 
 
 def _in_words(geography: str) -> str:
