@@ -81,7 +81,7 @@ class CatalogEntry:
     @property
     def is_callable(self) -> bool:
         """Whether it is callable, or was until its end of life."""
-        return bool(self.invocations or self.former_invocations)
+        return bool(self.invocations) or (self.lifecycle == RETIRED and bool(self.former_invocations))
 
     @property
     def regions(self) -> tuple[str, ...]:
