@@ -10,6 +10,7 @@ from dataclasses import fields
 from datetime import datetime
 from typing import Any, TypeVar
 
+from app.catalog.event_codec import plain_events, read_events
 from app.catalog.reading import Reader, parsed
 from app.catalog.records import (
     BASE_PARTS,
@@ -87,6 +88,8 @@ def encode_state(state: CatalogState) -> bytes:
             "profiles": [_plain_row(row) for row in profiles],
             "listings": listings,
             "failures": [_plain_failure(failure) for failure in state.failures],
+            "events": plain_events(state.events) if state.events else None,
+            "forgotten_event_id": state.forgotten_event_id or None,
             "removed": [
                 {"id": gone.id, "created_at": _instant(gone.created_at), "removed_at": _instant(gone.removed_at)}
                 for gone in state.removed
@@ -114,7 +117,7 @@ def _decode(value: Reader) -> CatalogState:
 
     def row_at(listing: Reader) -> Callable[[Reader], Row]:
         table: list[Any] = models if listing.get("part").string() == MODELS else profiles
-        return lambda place: _at(table, place)
+        return lambda place: place.item_of(table)
 
     return CatalogState(
         source=value.get("source").string(),
@@ -136,6 +139,8 @@ def _decode(value: Reader) -> CatalogState:
             )
             for item in value.get("removed").each()
         ),
+        events=read_events(value.get("events")),
+        forgotten_event_id=value.get("forgotten_event_id").maybe(Reader.string) or "",
     )
 
 
@@ -157,7 +162,7 @@ def _decode_format_1(value: Reader) -> CatalogState:
         duration_ms = item.get("took_ms").count()
         tables: tuple[tuple[str, list[Any]], ...] = ((MODELS, models), (PROFILES, profiles))
         for part, table in tables:
-            rows = tuple(_at(table, place) for place in item.get(part).each())
+            rows = tuple(place.item_of(table) for place in item.get(part).each())
             listings.append(
                 PartListing(region=region, part=part, listed_at=listed_at, rows=rows, duration_ms=duration_ms)
             )
@@ -281,10 +286,3 @@ def _check_distinct(items: Reader, *keys: str) -> None:
         if values in seen:
             item.get(keys[-1]).fail("a value that no other item has")
         seen.add(values)
-
-
-def _at(rows: list[RowT], place: Reader) -> RowT:
-    number = place.count()
-    if number >= len(rows):
-        place.fail(f"a place in a table of {len(rows)}")
-    return rows[number]

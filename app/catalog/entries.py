@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from app.catalog.records import GLOBAL, TEXT, FoundationModel
+from app.catalog.records import GLOBAL, TEXT, FoundationModel, Invocation
 
 MODEL = "model"
 INFERENCE_PROFILE = "inference_profile"
@@ -23,21 +23,6 @@ INVOKE_ORDER = (ON_DEMAND, GEOGRAPHIC, WORLDWIDE)
 UNKNOWN_PROFILE = "unknown_profile"
 
 APPLICATION = "application"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Invocation:
-    """One way to call a model: by which id, from which source regions, processed where.
-
-    `regions` are those where all else is the same, sorted. `profile_id` is None where the model's own id is sent, or
-    (UNKNOWN_PROFILE) where no id is known. `destinations` are a profile's, sorted; GLOBAL stands for every region;
-    empty where AWS does not tell. On demand, a call is processed where it is sent.
-    """
-
-    kind: str
-    regions: tuple[str, ...]
-    profile_id: str | None = None
-    destinations: tuple[str, ...] = ()
 
 
 def kind_of_profile(destinations: tuple[str, ...]) -> str:

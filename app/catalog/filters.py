@@ -4,8 +4,9 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from app.catalog.entries import MODEL, ON_DEMAND, CatalogEntry, Invocation
+from app.catalog.entries import MODEL, ON_DEMAND, CatalogEntry
 from app.catalog.merge import facts_of, row_groups
+from app.catalog.records import Invocation
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,7 +12,6 @@ from app.catalog.entries import (
     ON_DEMAND,
     UNKNOWN_PROFILE,
     CatalogEntry,
-    Invocation,
     RowGroup,
     kind_of_profile,
 )
@@ -25,6 +24,7 @@ from app.catalog.records import (
     PROFILES,
     FoundationModel,
     InferenceProfile,
+    Invocation,
     PartListing,
 )
 from app.catalog.records import INFERENCE_PROFILE as BY_PROFILE

@@ -4,9 +4,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from app.catalog.entries import CatalogEntry, Invocation
+from app.catalog.entries import CatalogEntry
 from app.catalog.filters import InvocationFilter, restrict
 from app.catalog.patterns import PatternSet
+from app.catalog.records import Invocation
 
 MODELS_VIEW = "models"
 PROFILES_VIEW = "profiles"
