@@ -83,11 +83,16 @@ class CatalogView:
             if scope.within is None
             else _places(scope.within, snapshot.destinations.union(snapshot.state.regions)),
         )
+        self._seen = seen
         self.models = self._visible(snapshot.models, seen)
         self.application_profiles = self._visible(snapshot.application_profiles, seen)
         self.regions = tuple(it for it in snapshot.state.regions if seen.regions is None or it in seen.regions)
         self._by_id = {model.id: model for model in self.models}
         self._lists: OrderedDict[ListFilter, EntryList] = OrderedDict()
+
+    def restrict_entry(self, entry: CatalogEntry) -> CatalogEntry | None:
+        """What the scope sees of an entry that need not be of this snapshot; None where that is nothing."""
+        return self.scope.visible(entry, self._seen, rank=self._rank, at=self.snapshot.at)
 
     @cached_property
     def destinations(self) -> frozenset[str]:
