@@ -15,6 +15,7 @@ from prometheus_client.mmap_dict import MmapedDict
 from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
 from prometheus_client.registry import Collector
 
+from app.catalog.event_changes import EVENT_TYPES
 from app.catalog.status import UNAVAILABLE, CatalogStatus
 from app.server import runtime_dir as runtime_folder
 
@@ -78,6 +79,20 @@ STORE_LOADS = Counter(
     namespace=NAMESPACE,
     registry=REGISTRY,
 )
+EVENTS = Counter(
+    "events",
+    "What AWS changed, by type of event; counted by the worker whose refresh noticed it.",
+    ["type"],
+    namespace=NAMESPACE,
+    registry=REGISTRY,
+)
+WEBHOOK_DELIVERIES = Counter(
+    "webhook_deliveries",
+    "Attempts to deliver an event to a webhook's target by outcome: delivered, failed, gone; and events dropped.",
+    ["target", "outcome"],
+    namespace=NAMESPACE,
+    registry=REGISTRY,
+)
 STORE_SAVES = Counter(
     "store_saves",
     "Attempts to store the catalog by outcome: saved, failed.",
@@ -114,6 +129,8 @@ for _outcome in ("loaded", "unreadable", "malformed", "other_source"):
     STORE_LOADS.labels(_outcome)
 for _outcome in ("saved", "failed"):
     STORE_SAVES.labels(_outcome)
+for _type in EVENT_TYPES:
+    EVENTS.labels(_type)
 for _job in ("follow", "refresh_if_due", "make_ahead", "keys"):
     JOB_FAILURES.labels(_job)
 

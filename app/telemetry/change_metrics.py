@@ -1,0 +1,32 @@
+"""Metrics of what will end, and of how far webhooks' targets have got, made at the scrape."""
+
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+
+from prometheus_client import Metric
+from prometheus_client.core import GaugeMetricFamily
+
+from app.telemetry.metrics import NAMESPACE
+
+
+def change_metrics(retirements: Mapping[str, datetime], webhook_lags: Mapping[str, int]) -> Iterator[Metric]:
+    """
+    Args:
+        retirements: when each model ends that does so soon.
+        webhook_lags: seconds, by target.
+    """
+    ends = GaugeMetricFamily(
+        f"{NAMESPACE}_retirement_timestamp_seconds",
+        "When the model has ended in every region; of models that end within 180 days.",
+        labels=["model"],
+    )
+    for model_id, end in sorted(retirements.items()):
+        ends.add_metric([model_id], end.timestamp())
+    lags = GaugeMetricFamily(
+        f"{NAMESPACE}_webhook_lag_seconds",
+        "The age of the oldest event that the target is still to get; 0 without one.",
+        labels=["target"],
+    )
+    for target, lag_s in sorted(webhook_lags.items()):
+        lags.add_metric([target], lag_s)
+    yield from (ends, lags)
