@@ -30,6 +30,8 @@ from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import structlog
+
 from app.catalog.codec import decode_state
 from app.catalog.current import Catalog
 from app.catalog.snapshot import build_snapshot
@@ -38,6 +40,7 @@ from app.webhooks.delivery import deliver
 from app.webhooks.sender import WebhookSender
 from app.webhooks.targets import Target
 
+structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
 folder, port = Path(sys.argv[1]), int(sys.argv[2])
 context = ssl.create_default_context(cafile=str(folder / "ca.pem"))
 target = Target(name="a", host=sys.argv[3], port=port, path="/", secret=b"s" * 32, allow_private=True, revision="1")
