@@ -1,16 +1,32 @@
-"""Metrics of what will end, and of how far webhooks' targets have got, made at the scrape."""
+"""Metrics of what changed, of what will end, and of how far webhooks' targets have got."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 
 from prometheus_client import Metric
 from prometheus_client.core import GaugeMetricFamily
 
+from app.catalog.event_changes import EVENT_TYPES
+from app.catalog.records import CatalogEvent
+from app.telemetry import metrics
 from app.telemetry.metrics import NAMESPACE
+
+# Prometheus sees no increase in a series that begins with its first event.
+for _type in EVENT_TYPES:
+    metrics.EVENTS.labels(_type)
+
+
+def count_events(before: Sequence[CatalogEvent], after: Sequence[CatalogEvent]) -> None:
+    """Count the events that a refresh added to those of before."""
+    newest = before[-1].id if before else ""
+    for event in after:
+        if event.id > newest:
+            metrics.EVENTS.labels(event.type).inc()
 
 
 def change_metrics(retirements: Mapping[str, datetime], webhook_lags: Mapping[str, int]) -> Iterator[Metric]:
-    """
+    """What is made at the scrape.
+
     Args:
         retirements: when each model ends that does so soon.
         webhook_lags: seconds, by target.

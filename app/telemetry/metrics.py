@@ -15,7 +15,6 @@ from prometheus_client.mmap_dict import MmapedDict
 from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
 from prometheus_client.registry import Collector
 
-from app.catalog.event_changes import EVENT_TYPES
 from app.catalog.status import UNAVAILABLE, CatalogStatus
 from app.server import runtime_dir as runtime_folder
 
@@ -129,8 +128,6 @@ for _outcome in ("loaded", "unreadable", "malformed", "other_source"):
     STORE_LOADS.labels(_outcome)
 for _outcome in ("saved", "failed"):
     STORE_SAVES.labels(_outcome)
-for _type in EVENT_TYPES:
-    EVENTS.labels(_type)
 for _job in ("follow", "refresh_if_due", "make_ahead", "keys"):
     JOB_FAILURES.labels(_job)
 
