@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from app.catalog.cards.records import Card
 from app.catalog.records import GLOBAL, TEXT, FoundationModel
 
 MODEL = "model"
@@ -40,6 +41,11 @@ class Invocation:
     destinations: tuple[str, ...] = ()
 
 
+def profile_ids(*ways: Iterable[Invocation]) -> tuple[str, ...]:
+    """The profiles that the invocations lead through, sorted."""
+    return _sorted_once(way.profile_id for it in ways for way in it if way.profile_id is not None)
+
+
 def kind_of_profile(destinations: tuple[str, ...]) -> str:
     return WORLDWIDE if GLOBAL in destinations else GEOGRAPHIC
 
@@ -53,8 +59,8 @@ class CatalogEntry:
     """A model or an inference profile, merged over regions.
 
     `invocations` stand in order of preference; `former_invocations` are those of regions where the model has reached
-    its end of life. Of a profile, both are its own; all else is its model's. `rows` are what the facts come from, in
-    the regions' order of preference.
+    its end of life. Of a profile, both are its own, and so are the prices of its card; all else is its model's. `rows`
+    are what the facts come from, in the regions' order of preference.
     """
 
     kind: str = MODEL
@@ -72,6 +78,7 @@ class CatalogEntry:
     response_streaming: bool | None = None
     invocations: tuple[Invocation, ...] = ()
     former_invocations: tuple[Invocation, ...] = ()
+    card: Card | None = None
     rows: tuple[RowGroup, ...] = field(default=(), repr=False)
 
     @property
@@ -82,6 +89,15 @@ class CatalogEntry:
     def is_callable(self) -> bool:
         """Whether it is callable, or was until its end of life."""
         return bool(self.invocations or self.former_invocations)
+
+    @property
+    def unused_card_fields(self) -> tuple[str, ...]:
+        """What the entry does not take from its card, because Bedrock tells it or because it is a profile's own."""
+        card = self.card
+        if card is None or card.display_name is None:
+            return ()
+        is_named_by_card = self.kind == MODEL and (card.overrides_name or not any(row.name for row, _ in self.rows))
+        return () if is_named_by_card else ("display_name",)
 
     @property
     def regions(self) -> tuple[str, ...]:
@@ -117,5 +133,5 @@ class CatalogEntry:
         return dict(sorted((region, way.destinations) for way in self.invocations for region in way.regions))
 
 
-def _sorted_once(regions: Iterable[str]) -> tuple[str, ...]:
-    return tuple(sorted(set(regions)))
+def _sorted_once(words: Iterable[str]) -> tuple[str, ...]:
+    return tuple(sorted(set(words)))

@@ -5,6 +5,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import TypeVar
 
+from app.catalog.cards import NO_CARDS, CardBook
 from app.catalog.entries import INVOKE_ORDER
 from app.catalog.records import (
     BASE_PARTS,
@@ -42,6 +43,7 @@ def next_snapshot(
     is_complete: bool = True,
     is_retry: bool = False,
     invoke_order: Sequence[str] = INVOKE_ORDER,
+    cards: CardBook = NO_CARDS,
 ) -> CatalogSnapshot:
     """The next snapshot.
 
@@ -96,7 +98,7 @@ def next_snapshot(
     )
     if is_complete and never_listed(state):
         state = replace(state, retries=1 if before is None else before.retries + 1)
-    return _with_history(build_snapshot(state, at=at, invoke_order=invoke_order), previous, at)
+    return _with_history(build_snapshot(state, at=at, invoke_order=invoke_order, cards=cards), previous, at)
 
 
 def never_listed(state: CatalogState) -> tuple[str, ...]:

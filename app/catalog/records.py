@@ -12,6 +12,8 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 TEXT = "TEXT"
 ON_DEMAND = "ON_DEMAND"
 INFERENCE_PROFILE = "INFERENCE_PROFILE"
+# The source of a catalog that no account listed (app/discovery/demo.py).
+DEMO = "demo"
 # The destination of a model ARN without a region.
 GLOBAL = "global"
 

@@ -1,11 +1,10 @@
 """What a key may see. What is not in its scope does not exist for it."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, replace
-from datetime import datetime
 
 from app.catalog.entries import CatalogEntry, Invocation
-from app.catalog.filters import InvocationFilter, restrict
+from app.catalog.filters import InvocationFilter
 from app.catalog.patterns import PatternSet
 
 MODELS_VIEW = "models"
@@ -16,6 +15,9 @@ VIEWS = (MODELS_VIEW, PROFILES_VIEW, ALL_VIEW)
 PROVIDER_PREFIX = "provider:"
 ARN_PREFIX = "arn:"
 PLAIN_ID = "{id}"
+
+# What is left of an entry; None where that is nothing.
+Restrict = Callable[[CatalogEntry, InvocationFilter], CatalogEntry | None]
 
 
 class EntryPatterns:
@@ -60,9 +62,7 @@ class Scope:
     id_format: str = PLAIN_ID
     include_provisioned: bool = False
 
-    def visible(
-        self, entry: CatalogEntry, wanted: InvocationFilter, *, rank: Mapping[str, int], at: datetime
-    ) -> CatalogEntry | None:
+    def visible(self, entry: CatalogEntry, wanted: InvocationFilter, restrict: Restrict) -> CatalogEntry | None:
         """What this scope sees of an entry; None where that is nothing.
 
         Args:
@@ -76,7 +76,7 @@ class Scope:
             return entry if is_seen else None
         if wanted.is_open and self.models is None and excluded is None:
             return entry
-        return restrict(entry, replace(wanted, allows=self._allows(entry)), rank=rank, at=at)
+        return restrict(entry, replace(wanted, allows=self._allows(entry)))
 
     def _covers(self, entry: CatalogEntry) -> bool:
         """Whether the entry is seen whole. The account's own need a pattern of ARNs."""

@@ -4,14 +4,14 @@ import re
 from collections import Counter, OrderedDict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 
 from app.catalog.entries import INFERENCE_PROFILE, MODEL, ON_DEMAND, CatalogEntry
 from app.catalog.filters import InvocationFilter, restrict
 from app.catalog.merge import geography_of
 from app.catalog.paging import SortKey, UnknownCursor, key_of, sort_key
 from app.catalog.patterns import ANY, matching
-from app.catalog.records import GLOBAL
+from app.catalog.records import DEMO, GLOBAL
 from app.catalog.scope import MODELS_VIEW, PROFILES_VIEW, Scope
 from app.catalog.snapshot import CatalogSnapshot
 
@@ -76,7 +76,13 @@ class CatalogView:
     def __init__(self, snapshot: CatalogSnapshot, scope: Scope) -> None:
         self.snapshot = snapshot
         self.scope = scope
-        self._rank = {region: place for place, region in enumerate(snapshot.state.regions)}
+        self._restrict = partial(
+            restrict,
+            rank={region: place for place, region in enumerate(snapshot.state.regions)},
+            at=snapshot.at,
+            cards=snapshot.cards,
+            prefers_cards=snapshot.state.source == DEMO,
+        )
         seen = InvocationFilter(
             regions=None if scope.regions is None else matching(scope.regions, snapshot.state.regions),
             destinations=None if scope.within is None else _places(scope.within, snapshot.destinations),
@@ -153,11 +159,7 @@ class CatalogView:
         return self.find_exact(arn["id"]) if arn["id"] in known else None
 
     def _visible(self, entries: Iterable[CatalogEntry], seen: InvocationFilter) -> tuple[CatalogEntry, ...]:
-        visible = [
-            left
-            for entry in entries
-            if (left := self.scope.visible(entry, seen, rank=self._rank, at=self.snapshot.at)) is not None
-        ]
+        visible = [left for entry in entries if (left := self.scope.visible(entry, seen, self._restrict)) is not None]
         return tuple(sorted(visible, key=sort_key))
 
     def _entries(self, wanted: ListFilter) -> Iterator[CatalogEntry]:
@@ -179,8 +181,7 @@ class CatalogView:
             yield from _with_distinct_names([*profiles, *own], names)
 
     def _restricted(self, entries: Iterable[CatalogEntry], wanted: InvocationFilter) -> list[CatalogEntry]:
-        at = self.snapshot.at
-        return [left for entry in entries if (left := restrict(entry, wanted, rank=self._rank, at=at)) is not None]
+        return [left for entry in entries if (left := self._restrict(entry, wanted)) is not None]
 
     def _profiles(self, model: CatalogEntry) -> Iterator[CatalogEntry]:
         ways = (*model.invocations, *model.former_invocations)
@@ -198,6 +199,7 @@ class CatalogView:
             geography=geography,
             invocations=tuple(way for way in model.invocations if way.profile_id == profile_id),
             former_invocations=tuple(way for way in model.former_invocations if way.profile_id == profile_id),
+            card=self.snapshot.cards.card_for_profile(model.card, profile_id),
         )
 
     def _known_regions(self, patterns: Sequence[str]) -> frozenset[str]:

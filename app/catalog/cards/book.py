@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import date
+from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -42,7 +42,7 @@ class Disagreement:
 class CardBook:
     """The three layers: what the packages state, what was checked by hand, what the operator states.
 
-    `known_ids` are all ids that any layer has.
+    `known_ids` are all ids that any layer has; `changed_at` is when the operator's layer last changed.
     """
 
     litellm: SourceTable
@@ -50,6 +50,7 @@ class CardBook:
     checked: Layer
     operator: Layer
     known_ids: frozenset[str]
+    changed_at: datetime | None = None
 
     def with_operator(self, cards: object, *, as_of: date) -> "CardBook":
         """The book with another last layer.
@@ -59,10 +60,16 @@ class CardBook:
             as_of: the file's day.
 
         Raises:
-            InvalidCard: a key is unknown or a value is not allowed.
+            InvalidValue: a key is unknown or a value is not allowed.
         """
-        operator = read_operator_cards(cards, as_of=as_of)
-        return replace(self, operator=operator, known_ids=_ids(self.litellm, self.langchain, self.checked, operator))
+        return self.with_layer(read_operator_cards(cards, as_of=as_of))
+
+    def with_layer(self, operator: Layer, *, changed_at: datetime | None = None) -> "CardBook":
+        """The book with another last layer, as `read_operator_cards` gives it; the same book where it has that."""
+        if operator == self.operator:
+            return self
+        known_ids = _ids(self.litellm, self.langchain, self.checked, operator)
+        return replace(self, operator=operator, known_ids=known_ids, changed_at=changed_at)
 
     def card_for(self, model_id: str, profile_ids: Sequence[str], *, input_modalities: Iterable[str]) -> Card | None:
         """The card of a model; None where no layer knows anything of it.
@@ -95,6 +102,13 @@ class CardBook:
             return own if own is not None and own.sources else None
         source = FieldSource(fields=("prices",), source=fact.source, as_of=fact.as_of)
         return (card or Card()).with_prices(fact.value, source)
+
+    def has_same_prices(self, other: "CardBook", profile_ids: Iterable[str]) -> bool:
+        """Whether both books have the same list prices, from the same sources, for each of the profiles."""
+        if self is other:
+            return True
+        stated = [it for it in profile_ids if it in self.known_ids or it in other.known_ids]
+        return all(self._profile_prices(it) == other._profile_prices(it) for it in stated)
 
     def prices_for_profile(self, profile_id: str) -> Prices | None:
         """The list prices of a profile, where a source has its row."""
@@ -221,6 +235,10 @@ def read_cards(generated: bytes, checked: bytes) -> CardBook:
         operator={},
         known_ids=_ids(litellm, langchain, layer, {}),
     )
+
+
+_NO_ROWS = SourceTable(source="", as_of=date.min, rows={}, regions={})
+NO_CARDS = CardBook(litellm=_NO_ROWS, langchain=_NO_ROWS, checked={}, operator={}, known_ids=frozenset())
 
 
 def load_packaged_cards() -> CardBook:

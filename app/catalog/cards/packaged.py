@@ -10,19 +10,15 @@ from typing import Any
 
 from app.catalog.cards.reading import (
     AMOUNTS,
-    MISSING,
     Fact,
-    InvalidCard,
     Layer,
-    dotted,
     read_day,
     read_facts,
     read_limit,
-    read_name,
     read_price,
-    read_table,
 )
 from app.catalog.cards.records import FIELDS
+from app.catalog.tables import MISSING, InvalidValue, dotted, read_table, read_text
 
 GENERATED = "generated.json"
 CHECKED = "checked.toml"
@@ -77,14 +73,14 @@ def read_generated(data: bytes) -> dict[str, SourceTable]:
         top = read_table("the file", content, ("sources", *SOURCES))
         described = read_table("sources", top.get("sources", MISSING))
         return {name: _source_table(name, described.get(name, MISSING), top.get(name, MISSING)) for name in SOURCES}
-    except InvalidCard as error:
+    except InvalidValue as error:
         raise DamagedCardFile(GENERATED, _json_line(text, error.key), str(error)) from None
 
 
 def _source_table(name: str, described: object, rows: object) -> SourceTable:
     key = dotted("sources", name)
     about = read_table(key, described)
-    version = read_name(f"{key}.version", about.get("version", MISSING))
+    version = read_text(f"{key}.version", about.get("version", MISSING))
     as_of = read_day(f"{key}.as_of", about.get("as_of", MISSING))
     found: dict[str, SourceRow] = {}
     regions: dict[str, dict[str, Mapping[str, str]]] = {}
@@ -92,10 +88,10 @@ def _source_table(name: str, described: object, rows: object) -> SourceTable:
         try:
             for field, value in read_table("", row, ROW_READERS).items():
                 ROW_READERS[field](field, value)
-        except InvalidCard as error:
+        except InvalidValue as error:
             # Put together here, as hardly ever one of a thousand values fails.
             key = ".".join(filter(None, (dotted(name, row_id), error.key)))
-            raise InvalidCard(key, error.value, error.allowed) from None
+            raise InvalidValue(key, error.value, error.allowed) from None
         regional = REGION_ROW.fullmatch(row_id) if "/" in row_id else None
         if regional is None:
             found[row_id] = row
@@ -111,7 +107,7 @@ def check_amounts(key: str, value: object) -> None:
 
 # What a row of a package may state.
 ROW_READERS: Mapping[str, Callable[[str, object], Any]] = {
-    "display_name": read_name,
+    "display_name": read_text,
     "released": read_day,
     "max_input_tokens": read_limit,
     "max_tokens": read_limit,
@@ -139,7 +135,7 @@ def read_checked(data: bytes) -> Layer:
     for place, group in enumerate(groups):
         try:
             _read_group(group, layer)
-        except InvalidCard as error:
+        except InvalidValue as error:
             raise DamagedCardFile(CHECKED, _toml_line(text, place, error.key), str(error)) from None
     return layer
 
@@ -148,17 +144,17 @@ def _read_group(group: object, layer: dict[str, dict[str, Fact]]) -> None:
     table = read_table("facts", group, ("models", "source", "as_of", *FIELDS, "unset"))
     source = table.get("source", MISSING)
     if not isinstance(source, str) or not re.fullmatch(r"https://[^\s/]+/\S+", source):
-        raise InvalidCard("facts.source", source, "the URL where the fact was read")
+        raise InvalidValue("facts.source", source, "the URL where the fact was read")
     as_of = read_day("facts.as_of", table.get("as_of", MISSING))
     models = table.get("models", MISSING)
     if not isinstance(models, list) or not models:
-        raise InvalidCard("facts.models", models, "a list of model ids")
+        raise InvalidValue("facts.models", models, "a list of model ids")
     facts = read_facts("facts", table, fields=FIELDS, source=source, as_of=as_of)
     for model_id in models:
-        known = layer.setdefault(read_name("facts.models", model_id), {})
+        known = layer.setdefault(read_text("facts.models", model_id), {})
         for field, fact in facts.items():
             if field in known:
-                raise InvalidCard(f"facts.{field}", model_id, "stated once for each model")
+                raise InvalidValue(f"facts.{field}", model_id, "stated once for each model")
             known[field] = fact
 
 

@@ -120,7 +120,7 @@ class Card:
     """What is known about one model beyond Bedrock's listings; None where no source has it or sources disagree.
 
     `released` is the model's launch, which fills a date in the demo alone; `sources` name every field that is not
-    None once.
+    None once. `overrides_listings`: its name and date win over what is listed, as in the demo.
     """
 
     display_name: str | None = None
@@ -131,14 +131,29 @@ class Card:
     prices: Prices | None = None
     released: date | None = None
     sources: tuple[FieldSource, ...] = ()
+    overrides_listings: bool = False
 
     @property
     def overrides_name(self) -> bool:
-        """Whether `display_name` is the operator's, which wins over Bedrock's own; any other card's name does not."""
-        return any(item.source == OPERATOR and "display_name" in item.fields for item in self.sources)
+        """Whether `display_name` wins over Bedrock's own name: always the operator's, any card's in the demo."""
+        return self.overrides_listings or any(
+            item.source == OPERATOR and "display_name" in item.fields for item in self.sources
+        )
 
     def source_of(self, field: str) -> FieldSource | None:
         return next((item for item in self.sources if field in item.fields), None)
+
+    def overriding_listings(self) -> "Card":
+        return replace(self, overrides_listings=True)
+
+    def without_release(self) -> "Card | None":
+        """The card where it fills no date; None where it fills nothing then."""
+        if self.released is None:
+            return self
+        kept = {
+            field: (item.source, item.as_of) for item in self.sources for field in item.fields if field != "released"
+        }
+        return replace(self, released=None, sources=group_sources(kept)) if kept else None
 
     def with_prices(self, prices: Prices | None, source: FieldSource | None) -> "Card":
         """The card with other prices, from another source."""

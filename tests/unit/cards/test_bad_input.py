@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.catalog.cards import DamagedCardFile, InvalidCard, load_packaged_cards, read_cards
+from app.catalog.cards import DamagedCardFile, load_packaged_cards, read_cards
 from app.catalog.cards import book as book_module
+from app.catalog.tables import InvalidValue
 from tests.unit.cards.support import DAY, URL, book, checked, generated, tree
 
 KEY = 'cards."a.model"'
@@ -104,7 +105,7 @@ def without(whole: dict[str, Any], name: str) -> dict[str, Any]:
 def test_a_bad_card_of_the_operators_is_refused_with_key_value_and_what_is_allowed(
     table: object, message: str | None
 ) -> None:
-    with pytest.raises(InvalidCard) as refused:
+    with pytest.raises(InvalidValue) as refused:
         book().with_operator({"a.model": table}, as_of=DAY)
 
     if message is None:
@@ -118,17 +119,17 @@ def test_a_bad_card_of_the_operators_is_refused_with_key_value_and_what_is_allow
 
 
 def test_the_section_itself_must_be_a_table() -> None:
-    with pytest.raises(InvalidCard, match=r"^cards must be a table, got \[\]$"):
+    with pytest.raises(InvalidValue, match=r"^cards must be a table, got \[\]$"):
         book().with_operator([], as_of=DAY)
 
 
 def test_a_card_must_have_an_id() -> None:
-    with pytest.raises(InvalidCard, match=r'^cards\." " must be named after a model id'):
+    with pytest.raises(InvalidValue, match=r'^cards\." " must be named after a model id'):
         book().with_operator({" ": {}}, as_of=DAY)
 
 
 def test_a_long_value_is_shown_in_part() -> None:
-    with pytest.raises(InvalidCard) as refused:
+    with pytest.raises(InvalidValue) as refused:
         book().with_operator({"a.model": {"line": "x" * 10_000}}, as_of=DAY)
 
     assert len(str(refused.value)) < 300
@@ -153,7 +154,7 @@ CARD_KEYS = ["display_name", "line", "max_input_tokens", "max_tokens", "capabili
 def test_any_table_is_read_or_refused_by_name(cards: dict[str, Any]) -> None:
     try:
         read = book().with_operator(cards, as_of=DAY)
-    except InvalidCard as error:
+    except InvalidValue as error:
         refused = error.key
     else:
         refused = "cards.none"
