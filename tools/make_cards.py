@@ -120,7 +120,7 @@ def read_member(wheel: Path, path: str) -> str:
 
 
 def litellm_rows(text: str) -> Rows:
-    """Limits and list prices of LiteLLM's Bedrock rows; with prices alone those of single regions."""
+    """Limits, tool use and list prices of LiteLLM's Bedrock rows; with prices alone those of single regions."""
     # Floats as decimals: 3e-07 times a million is 0.3, not 0.29999999999999999.
     content: dict[str, dict[str, Any]] = json.loads(text, parse_float=Decimal)
     rows: Rows = {}
@@ -132,7 +132,7 @@ def litellm_rows(text: str) -> Rows:
             continue
         row: dict[str, Any] = {}
         if not regional:
-            row |= _limits(source)
+            row |= _limits(source) | _tool_use(source.get("supports_function_calling"))
         prices = {name: price for name, key in COSTS.items() if (price := _price(source.get(key))) is not None}
         if prices:
             row["prices"] = prices
@@ -142,7 +142,7 @@ def litellm_rows(text: str) -> Rows:
 
 
 def langchain_rows(text: str) -> Rows:
-    """Names, release dates and limits of langchain-aws's profiles."""
+    """Names, release dates, limits and tool use of langchain-aws's profiles."""
     rows: Rows = {}
     for row_id, source in _literal(text, "_PROFILES").items():
         row: dict[str, Any] = {}
@@ -153,7 +153,7 @@ def langchain_rows(text: str) -> Rows:
         # models.dev also has months without a day.
         if isinstance(released, str) and re.fullmatch(r"\d{4}-\d{2}-\d{2}", released):
             row["released"] = released
-        row |= _limits(source)
+        row |= _limits(source) | _tool_use(source.get("tool_calling"))
         if row:
             rows[row_id] = row
     return rows
@@ -174,6 +174,10 @@ def _literal(text: str, name: str) -> dict[str, dict[str, Any]]:
 def _limits(source: Mapping[str, Any]) -> dict[str, int]:
     limits = {"max_input_tokens": source.get("max_input_tokens"), "max_tokens": source.get("max_output_tokens")}
     return {field: value for field, value in limits.items() if type(value) is int and value > 0}
+
+
+def _tool_use(value: object) -> dict[str, bool]:
+    return {"tool_use": value} if isinstance(value, bool) else {}
 
 
 def _price(cost: Any) -> str | None:

@@ -21,6 +21,8 @@ from app.catalog.cards.records import Card, FieldSource, Prices, group_sources
 
 IMAGE = "IMAGE"
 LIMITS = ("max_input_tokens", "max_tokens")
+# What both packages state, so that they may disagree.
+STATED_TWICE = (*LIMITS, "tool_use")
 
 # Never taken from a profile's entry in a layer kept by hand: they are the profile's own.
 _PROFILES_OWN = frozenset({"display_name", "prices"})
@@ -28,7 +30,7 @@ _PROFILES_OWN = frozenset({"display_name", "prices"})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Disagreement:
-    """A limit that the packages state differently; `decided_by` is the source whose word counts, None where it is null.
+    """A field that the packages state differently; `decided_by` is the source whose word counts, None where it is null.
 
     `stated` are (source, id of the row, value).
     """
@@ -116,9 +118,9 @@ class CardBook:
         return None if fact is None else fact.value
 
     def disagreements(self, model_id: str, profile_ids: Sequence[str]) -> tuple[Disagreement, ...]:
-        """The limits of a model on which the packages, or one package's rows for its profiles, disagree."""
+        """The fields of a model on which the packages, or one package's rows for its profiles, disagree."""
         found = []
-        for field in LIMITS:
+        for field in STATED_TWICE:
             stated = [
                 (table.source, row_id, value)
                 for table in (self.litellm, self.langchain)
@@ -130,7 +132,7 @@ class CardBook:
                     **_stated(self.checked, model_id, profile_ids),
                     **_stated(self.operator, model_id, profile_ids),
                 }
-                fact = above.get(field) or self._limit(field, model_id, profile_ids)
+                fact = above.get(field) or self._agreed(field, model_id, profile_ids)
                 decided_by = None if fact is None else fact.source
                 found.append(Disagreement(field=field, stated=tuple(stated), decided_by=decided_by))
         return tuple(found)
@@ -142,7 +144,7 @@ class CardBook:
 
     def _packaged_facts(self, model_id: str, profile_ids: Sequence[str]) -> dict[str, Fact]:
         litellm, langchain = self.litellm, self.langchain
-        facts = {field: self._limit(field, model_id, profile_ids) for field in LIMITS}
+        facts = {field: self._agreed(field, model_id, profile_ids) for field in STATED_TWICE}
         # A profile's row is called after its geography, so a name comes from the exact id alone.
         facts["display_name"] = _fact(langchain, _one(_values(langchain, "display_name", model_id, ())))
         released = _one(_values(langchain, "released", model_id, profile_ids))
@@ -151,7 +153,7 @@ class CardBook:
         facts["prices"] = _fact(litellm, _prices(amounts, litellm.regions.get(model_id)))
         return {field: fact for field, fact in facts.items() if fact is not None}
 
-    def _limit(self, field: str, model_id: str, profile_ids: Sequence[str]) -> Fact | None:
+    def _agreed(self, field: str, model_id: str, profile_ids: Sequence[str]) -> Fact | None:
         """LiteLLM's value where both agree, the value of the one that has it, None where they differ."""
         litellm = _values(self.litellm, field, model_id, profile_ids)
         langchain = _values(self.langchain, field, model_id, profile_ids)
@@ -171,7 +173,7 @@ class CardBook:
 
 
 def agree(first: int, second: int) -> bool:
-    """Whether two limits are the same number, in thousands of 1,000 or of 1,024.
+    """Whether two limits are the same number, in thousands of 1,000 or of 1,024; or two flags the same.
 
     128,000 and 131,072 are the same 128K; 1,048,576 and 1,000,000 the same 1M, which are the furthest apart.
     """

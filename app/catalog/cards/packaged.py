@@ -18,7 +18,7 @@ from app.catalog.cards.reading import (
     read_price,
 )
 from app.catalog.cards.records import FIELDS
-from app.catalog.tables import MISSING, InvalidValue, dotted, read_table, read_text
+from app.catalog.tables import MISSING, InvalidValue, dotted, read_boolean, read_table, read_text
 
 GENERATED = "generated.json"
 CHECKED = "checked.toml"
@@ -111,6 +111,7 @@ ROW_READERS: Mapping[str, Callable[[str, object], Any]] = {
     "released": read_day,
     "max_input_tokens": read_limit,
     "max_tokens": read_limit,
+    "tool_use": read_boolean,
     "prices": check_amounts,
 }
 

@@ -17,7 +17,16 @@ from app.catalog.cards.records import (
     Capabilities,
     Prices,
 )
-from app.catalog.tables import MISSING, InvalidValue, dotted, read_integer, read_table, read_text, read_word
+from app.catalog.tables import (
+    MISSING,
+    InvalidValue,
+    dotted,
+    read_boolean,
+    read_integer,
+    read_table,
+    read_text,
+    read_word,
+)
 
 OPERATOR_FIELDS = tuple(field for field in FIELDS if field != "released")
 AMOUNTS = ("input", "output", "cache_read", "cache_write")
@@ -150,6 +159,7 @@ READERS: Mapping[str, Callable[[str, object], Any]] = {
     "max_input_tokens": read_limit,
     "max_tokens": read_limit,
     "capabilities": read_capabilities,
+    "tool_use": read_boolean,
     "prices": read_prices,
     "released": read_day,
 }

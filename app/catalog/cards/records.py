@@ -10,10 +10,13 @@ OPERATOR = "operator"
 
 LINES = ("haiku", "sonnet", "opus", "fable", "mythos")
 
-FIELDS = ("display_name", "line", "max_input_tokens", "max_tokens", "capabilities", "prices", "released")
+FIELDS = ("display_name", "line", "max_input_tokens", "max_tokens", "capabilities", "tool_use", "prices", "released")
 
 # What a field of a card is called in the Anthropic dialect, where the names differ.
 WIRE_NAMES = {"released": "created_at"}
+
+# Fields that answer a search and stand in no answer.
+SEARCH_ONLY = frozenset({"tool_use"})
 
 IMAGE_INPUT = "image_input"
 
@@ -119,8 +122,9 @@ class FieldSource:
 class Card:
     """What is known about one model beyond Bedrock's listings; None where no source has it or sources disagree.
 
-    `released` is the model's launch, which fills a date in the demo alone; `sources` name every field that is not
-    None once. `overrides_listings`: its name and date win over what is listed, as in the demo.
+    `tool_use`: whether it can call tools, which the tree of capabilities does not have. `released` is the model's
+    launch, which fills a date in the demo alone. `sources` name every field that is not None once.
+    `overrides_listings`: name and date win over what is listed, as in the demo.
     """
 
     display_name: str | None = None
@@ -128,6 +132,7 @@ class Card:
     max_input_tokens: int | None = None
     max_tokens: int | None = None
     capabilities: Capabilities | None = None
+    tool_use: bool | None = None
     prices: Prices | None = None
     released: date | None = None
     sources: tuple[FieldSource, ...] = ()
@@ -191,7 +196,7 @@ def card_payload(card: Card | None, *, omit: Collection[str] = ()) -> dict[str, 
 
 
 def _wire_names(fields: Iterable[str], omit: Collection[str]) -> list[str]:
-    return [WIRE_NAMES.get(field, field) for field in fields if field not in omit]
+    return [WIRE_NAMES.get(field, field) for field in fields if field not in omit and field not in SEARCH_ONLY]
 
 
 def _prices_payload(prices: Prices) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from tests.unit.cards.support import DAY, URL, book, checked, generated, tree
 KEY = 'cards."a.model"'
 PRICE = 'a decimal in quotes, in USD per million tokens, such as "3.30"'
 LIMIT = "an integer from 1 to 100000000"
-FIELDS = "display_name, line, max_input_tokens, max_tokens, capabilities, prices"
+FIELDS = "display_name, line, max_input_tokens, max_tokens, capabilities, tool_use, prices"
 WHOLE = "true or false, as a capability tree is whole or left out"
 
 

@@ -40,6 +40,24 @@ def test_a_limit_stands_where_the_packages_agree_or_one_alone_has_it(
     assert (found.source if found else None) == source
 
 
+@pytest.mark.parametrize(
+    ("litellm", "langchain", "expected"),
+    [(True, True, True), (False, False, False), (True, False, None), (True, None, True), (None, False, False)],
+)
+def test_tool_use_stands_where_the_packages_agree_or_one_alone_has_it(
+    litellm: bool | None, langchain: bool | None, expected: bool | None
+) -> None:
+    def row(value: bool | None) -> dict[str, Any]:
+        return {"a.model": {"max_tokens": 5} | ({} if value is None else {"tool_use": value})}
+
+    cards = book(litellm=row(litellm), langchain=row(langchain))
+    card = card_of(cards)
+
+    assert card.tool_use is expected
+    assert bool(cards.disagreements("a.model", ())) == (expected is None)
+    assert "tool_use" not in str(card_payload(card))
+
+
 def test_a_card_is_found_by_the_exact_id_before_any_profiles() -> None:
     cards = book(litellm={"a.model": limit(1), "us.a.model": limit(2)})
 
