@@ -88,7 +88,7 @@ class CatalogEntry:
     @property
     def is_callable(self) -> bool:
         """Whether it is callable, or was until its end of life."""
-        return bool(self.invocations or self.former_invocations)
+        return bool(self.invocations) or (self.lifecycle == RETIRED and bool(self.former_invocations))
 
     @property
     def unused_card_fields(self) -> tuple[str, ...]:

@@ -32,8 +32,8 @@ from app.catalog.records import ON_DEMAND as BY_MODEL
 
 Parts = Mapping[str, PartListing]
 Interned = dict[tuple[str, ...], tuple[str, ...]]
-# A profile's id, its destinations, and the source regions where both are the same.
-Way = tuple[str, tuple[str, ...], list[str]]
+# A profile's id, its destinations, and whether the model has ended where they are so.
+Way = tuple[str, tuple[str, ...], bool]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,8 +66,8 @@ class _ModelRows:
 class _Gathered:
     """What the regions seen so far list of one model.
 
-    `here` are the rows that the last of these regions, `region`, is among. `ways` lead through profiles, `unknown` are
-    the regions where the profiles are not known; both are kept apart by whether the model has ended there.
+    `here` are the rows that the last of these regions, `region`, is among. `ways` are the source regions of each way
+    through a profile, `unknown` the regions where the profiles are not known, by whether the model has ended there.
     """
 
     __slots__ = ("groups", "here", "region", "unknown", "ways")
@@ -76,7 +76,7 @@ class _Gathered:
         self.groups: list[_ModelRows] = []
         self.here: _ModelRows | None = None
         self.region = ""
-        self.ways: dict[tuple[int, bool], Way] = {}
+        self.ways: dict[Way, list[str]] = {}
         self.unknown: dict[bool, list[str]] = {}
 
 
@@ -186,9 +186,9 @@ def _gather_models(listing: PartListing, gathered: dict[str, _Gathered], at: dat
         if found is None:
             found = gathered[row.id] = _Gathered()
         here = found.here
-        # Equal rows are one object (codec.py), so most models have one group.
-        if here is None or here.row is not row:
-            here = next((it for it in found.groups if it.row is row), None)
+        # Equal rows are one object where they were read together (codec.py), so most models have one group.
+        if here is None or (here.row is not row and here.row != row):
+            here = next((it for it in found.groups if it.row == row), None)
             if here is None:
                 here = _ModelRows(row, at)
                 found.groups.append(here)
@@ -221,12 +221,8 @@ def _gather_profiles(listing: PartListing, gathered: Mapping[str, _Gathered], na
             if found is None or found.here is None or found.region != region:
                 continue
             is_orphan = False
-            key = id(profile), found.here.ended
-            way = found.ways.get(key)
-            if way is None:
-                found.ways[key] = profile.id, destinations, [region]
-            else:
-                way[2].append(region)
+            key = profile.id, destinations, found.here.ended
+            found.ways.setdefault(key, []).append(region)
         orphans += is_orphan
     return orphans
 
@@ -240,7 +236,7 @@ def _invocations(
         regions = [region for it in found.groups if it.by_model and it.ended is ended for region in it.regions]
         if regions:
             ways.append(Invocation(kind=ON_DEMAND, regions=_once(regions, interned)))
-    for (_, was_ended), (profile_id, destinations, names) in found.ways.items():
+    for (profile_id, destinations, was_ended), names in found.ways.items():
         kind = kind_of_profile(destinations)
         if was_ended is ended and kind in order:
             ways.append(

@@ -75,13 +75,15 @@ def next_snapshot(
         if isinstance(result, PartListing):
             listings.append(fill_missing(keep_skipped_rows(result, kept), kept))
             continue
-        if result is None and (is_retry or not is_complete):
-            result = failed.get(key)
-        elif result is None:
-            result = PartFailure(region=key[0], part=key[1], failed_at=at, code="Timeout")
-        if result is not None:
-            failures.append(result)
-        if kept is not None and (result is None or at - kept.listed_at <= too_old):
+        is_open = result is None and (is_retry or not is_complete)
+        failure = (
+            failed.get(key)
+            if is_open
+            else result or PartFailure(region=key[0], part=key[1], failed_at=at, code="Timeout")
+        )
+        if failure is not None:
+            failures.append(failure)
+        if kept is not None and (is_open or at - kept.listed_at <= too_old):
             listings.append(kept)
     before = None if previous is None else previous.state
     answered = any(isinstance(it, PartListing) for it in arrived.values())
@@ -96,8 +98,11 @@ def next_snapshot(
         listings=tuple(listings),
         failures=tuple(failures),
     )
-    if is_complete and never_listed(state):
-        state = replace(state, retries=1 if before is None else before.retries + 1)
+    retries = 0 if before is None else before.retries
+    if not is_complete:
+        state = replace(state, retries=retries)
+    elif never_listed(state):
+        state = replace(state, retries=retries + 1)
     return _with_history(build_snapshot(state, at=at, invoke_order=invoke_order, cards=cards), previous, at)
 
 

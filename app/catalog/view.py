@@ -85,7 +85,9 @@ class CatalogView:
         )
         seen = InvocationFilter(
             regions=None if scope.regions is None else matching(scope.regions, snapshot.state.regions),
-            destinations=None if scope.within is None else _places(scope.within, snapshot.destinations),
+            destinations=None
+            if scope.within is None
+            else _places(scope.within, snapshot.destinations.union(snapshot.state.regions)),
         )
         self.models = self._visible(snapshot.models, seen)
         self.application_profiles = self._visible(snapshot.application_profiles, seen)
@@ -177,14 +179,17 @@ class CatalogView:
             yield from filter(None, map(_on_demand_only, models))
         if wanted.view != MODELS_VIEW:
             names = Counter(model.name for model in models)
-            profiles = [entry for model in models for entry in self._profiles(model)]
-            yield from _with_distinct_names([*profiles, *own], names)
+            # An id stands once in a list, though a profile may call several models.
+            profiles = {entry.id: entry for model in models for entry in self._profiles(model)}
+            yield from _with_distinct_names(
+                [*(entry for entry in profiles.values() if entry.id not in self._by_id), *own], names
+            )
 
     def _restricted(self, entries: Iterable[CatalogEntry], wanted: InvocationFilter) -> list[CatalogEntry]:
         return [left for entry in entries if (left := self._restrict(entry, wanted)) is not None]
 
     def _profiles(self, model: CatalogEntry) -> Iterator[CatalogEntry]:
-        ways = (*model.invocations, *model.former_invocations)
+        ways = model.invocations or model.former_invocations
         for profile_id in dict.fromkeys(way.profile_id for way in ways if way.profile_id is not None):
             yield self._profile_entry(model, profile_id)
 

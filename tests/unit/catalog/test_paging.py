@@ -3,14 +3,16 @@
 from collections.abc import Callable
 from datetime import timedelta
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.catalog.merge import advance
-from app.catalog.paging import Page, UnknownCursor, cursor, page_of
-from app.catalog.records import CatalogModel, CatalogSnapshot, FoundationModel
-from tests.support.builders import NOW, day, listing, model, numbered, snapshot
+from app.catalog.entries import CatalogEntry
+from app.catalog.next_snapshot import next_snapshot
+from app.catalog.paging import Page, key_of, page_of, sort_key
+from app.catalog.records import EPOCH, FoundationModel
+from app.catalog.snapshot import CatalogSnapshot
+from app.catalog.view import ListFilter
+from tests.support.builders import NOW, day, listing, model, numbered, snapshot, view
 
 REGION = "us-east-1"
 
@@ -20,7 +22,7 @@ ROWS = st.dictionaries(
     st.one_of(st.none(), st.integers(0, 3).map(day)),
     max_size=25,
 )
-PAGES_AT_MOST = 200
+MAX_PAGES = 200
 CatalogOf = dict[str, object]
 
 
@@ -29,18 +31,20 @@ def rows(catalog: CatalogOf) -> list[FoundationModel]:
 
 
 def page(snapshot: CatalogSnapshot, limit: int, *, after: str | None = None, before: str | None = None) -> Page:
+    catalog = view(snapshot)
+    entries = catalog.entry_list(ListFilter())
     return page_of(
-        snapshot.models,
+        entries.entries,
         limit=limit,
-        after=cursor(snapshot, "after_id", after),
-        before=cursor(snapshot, "before_id", before),
+        after=catalog.cursor("after_id", after, entries),
+        before=catalog.cursor("before_id", before, entries),
     )
 
 
 def walk_forward(now: Callable[[], CatalogSnapshot], limit: int, start: str | None = None) -> list[Page]:
     pages = [page(now(), limit, after=start)]
     while pages[-1].has_more:
-        assert len(pages) < PAGES_AT_MOST, "it goes round"
+        assert len(pages) < MAX_PAGES, "it goes round"
         pages.append(page(now(), limit, after=pages[-1].last_id))
     return pages
 
@@ -48,13 +52,13 @@ def walk_forward(now: Callable[[], CatalogSnapshot], limit: int, start: str | No
 def walk_backward(now: Callable[[], CatalogSnapshot], limit: int, start: str) -> list[Page]:
     pages = [page(now(), limit, before=start)]
     while pages[-1].has_more:
-        assert len(pages) < PAGES_AT_MOST, "it goes round"
+        assert len(pages) < MAX_PAGES, "it goes round"
         pages.append(page(now(), limit, before=pages[-1].first_id))
     return pages
 
 
 def ids(*pages: Page) -> list[str]:
-    return [model.id for page in pages for model in page.models]
+    return [entry.id for page in pages for entry in page.entries]
 
 
 @given(ROWS, st.integers(1, 30))
@@ -64,7 +68,7 @@ def test_paging_forward_gives_the_whole_list_in_full_pages(catalog: CatalogOf, l
     pages = walk_forward(lambda: found, limit)
 
     assert ids(*pages) == [model.id for model in found.models]
-    assert all(len(page.models) == limit for page in pages[:-1])
+    assert all(len(page.entries) == limit for page in pages[:-1])
     assert [page.has_more for page in pages] == [True] * (len(pages) - 1) + [False]
 
 
@@ -76,7 +80,7 @@ def test_paging_backward_gives_all_before_the_cursor_in_full_pages(catalog: Cata
     pages = walk_backward(lambda: found, limit, start=listed[-1])
 
     assert ids(*reversed(pages)) == listed[:-1]
-    assert all(len(page.models) == limit for page in pages[:-1])
+    assert all(len(page.entries) == limit for page in pages[:-1])
 
 
 @given(ROWS.filter(bool), st.integers(1, 30), st.data())
@@ -96,17 +100,17 @@ def test_a_page_back_from_a_page_forward_is_where_one_came_from(
 def test_a_filter_gives_full_pages_of_what_it_keeps(catalog: CatalogOf, limit: int, kept: int) -> None:
     found = snapshot(listing(REGION, *rows(catalog)))
 
-    def keep(model: CatalogModel) -> bool:
-        return sum(map(ord, model.id)) % 3 == kept
+    def keep(entry: CatalogEntry) -> bool:
+        return sum(map(ord, entry.id)) % 3 == kept
 
     pages: list[Page] = []
     while not pages or pages[-1].has_more:
-        assert len(pages) < PAGES_AT_MOST, "it goes round"
-        after = cursor(found, "after_id", pages[-1].last_id if pages else None)
+        assert len(pages) < MAX_PAGES, "it goes round"
+        after = sort_key(pages[-1].entries[-1]) if pages else None
         pages.append(page_of(found.models, limit=limit, after=after, keep=keep))
 
     assert ids(*pages) == [model.id for model in found.models if keep(model)]
-    assert all(len(page.models) == limit for page in pages[:-1])
+    assert all(len(page.entries) == limit for page in pages[:-1])
 
 
 class Refreshed:
@@ -122,9 +126,9 @@ class Refreshed:
         self._asked += 1
         if self._asked % (self._pages_between + 1) == 0 and len(self._states) > 1:
             self._states = self._states[1:]
-            self.snapshot = advance(
+            self.snapshot = next_snapshot(
                 self.snapshot,
-                [listing(REGION, *rows(self._states[0]))],
+                listing(REGION, *rows(self._states[0])),
                 source="aws",
                 regions=(REGION,),
                 at=NOW + timedelta(minutes=self._asked),
@@ -195,11 +199,20 @@ def test_an_empty_page_has_no_ids() -> None:
     seven = numbered(7)
 
     for empty in (page(seven, 3, after="m6"), page(seven, 3, before="m0"), page(numbered(0), 3)):
-        assert (empty.models, empty.has_more, empty.first_id, empty.last_id) == ((), False, None, None)
+        assert (empty.entries, empty.has_more, empty.first_id, empty.last_id) == ((), False, None, None)
 
 
-def test_a_cursor_that_was_never_listed_names_the_parameter() -> None:
-    with pytest.raises(UnknownCursor) as caught:
-        page(numbered(3), 3, before="ghost")
+def test_a_list_is_in_the_order_of_its_keys_newest_first_then_by_id() -> None:
+    dates = [(day(9), "b"), (day(5), "a"), (day(5), "b"), (EPOCH, "a")]
 
-    assert (caught.value.field, caught.value.model_id) == ("before_id", "ghost")
+    keys = [key_of(created_at, entry_id) for created_at, entry_id in dates]
+
+    assert keys == sorted(keys)
+
+
+def test_a_cursor_is_a_place_that_needs_no_entry() -> None:
+    entries = numbered(4).models
+    between = key_of(day(3), "m11")
+
+    assert ids(page_of(entries, limit=9, after=between)) == ["m2", "m3"]
+    assert ids(page_of(entries, limit=9, before=between)) == ["m0", "m1"]
