@@ -1,14 +1,15 @@
-"""What stands in a list: a model or an inference profile, with every way to call it."""
+"""What stands in a list: a model, an inference profile or an alias, with every way to call it."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 
 from app.catalog.cards.records import Card
-from app.catalog.records import GLOBAL, TEXT, FoundationModel
+from app.catalog.records import GLOBAL, TEXT, FoundationModel, Invocation
 
 MODEL = "model"
 INFERENCE_PROFILE = "inference_profile"
+ALIAS = "alias"
 
 ACTIVE = "active"
 DEPRECATED = "deprecated"
@@ -26,21 +27,6 @@ UNKNOWN_PROFILE = "unknown_profile"
 APPLICATION = "application"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Invocation:
-    """One way to call a model: by which id, from which source regions, processed where.
-
-    `regions` are those where all else is the same, sorted. `profile_id` is None where the model's own id is sent, or
-    (UNKNOWN_PROFILE) where no id is known. `destinations` are a profile's, sorted; GLOBAL stands for every region;
-    empty where AWS does not tell. On demand, a call is processed where it is sent.
-    """
-
-    kind: str
-    regions: tuple[str, ...]
-    profile_id: str | None = None
-    destinations: tuple[str, ...] = ()
-
-
 def profile_ids(*ways: Iterable[Invocation]) -> tuple[str, ...]:
     """The profiles that the invocations lead through, sorted."""
     return _sorted_once(way.profile_id for it in ways for way in it if way.profile_id is not None)
@@ -56,11 +42,12 @@ RowGroup = tuple[FoundationModel, tuple[str, ...]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CatalogEntry:
-    """A model or an inference profile, merged over regions.
+    """A model, an inference profile or an alias, merged over regions.
 
     `invocations` stand in order of preference; `former_invocations` are those of regions where the model has reached
     its end of life. Of a profile, both are its own, and so are the prices of its card; all else is its model's. `rows`
-    are what the facts come from, in the regions' order of preference.
+    are what the facts come from, in the regions' order of preference. `aliases` are the operator's names that stand for
+    it; an alias has all else of the entry `alias_of`, which it stands for.
     """
 
     kind: str = MODEL
@@ -79,6 +66,8 @@ class CatalogEntry:
     invocations: tuple[Invocation, ...] = ()
     former_invocations: tuple[Invocation, ...] = ()
     card: Card | None = None
+    alias_of: str | None = None
+    aliases: tuple[str, ...] = ()
     rows: tuple[RowGroup, ...] = field(default=(), repr=False)
 
     @property
@@ -115,7 +104,7 @@ class CatalogEntry:
         for way in self.invocations:
             if way.kind != UNKNOWN_PROFILE:
                 for region in way.regions:
-                    ids.setdefault(region, way.profile_id or self.id)
+                    ids.setdefault(region, way.profile_id or self.model_id)
         return dict(sorted(ids.items()))
 
     @property

@@ -5,9 +5,10 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from app.catalog.cards import NO_CARDS, CardBook
-from app.catalog.entries import MODEL, ON_DEMAND, CatalogEntry, Invocation, profile_ids
+from app.catalog.entries import MODEL, ON_DEMAND, CatalogEntry, profile_ids
 from app.catalog.joining import facts_of
 from app.catalog.merge import row_groups
+from app.catalog.records import Invocation
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

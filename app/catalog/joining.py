@@ -5,9 +5,9 @@ from datetime import UTC, datetime, time
 from typing import Any
 
 from app.catalog.cards import Card, CardBook
-from app.catalog.entries import Invocation, profile_ids
+from app.catalog.entries import profile_ids
 from app.catalog.lifecycle import lifecycle_of
-from app.catalog.records import EPOCH, FoundationModel
+from app.catalog.records import EPOCH, FoundationModel, Invocation
 
 
 def facts_of(

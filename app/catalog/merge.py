@@ -1,7 +1,7 @@
 """From the parts of all regions to one entry per model: pure, so that a refresh and a load give the same answer."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 
 from app.catalog.cards import NO_CARDS, CardBook
@@ -12,7 +12,6 @@ from app.catalog.entries import (
     ON_DEMAND,
     UNKNOWN_PROFILE,
     CatalogEntry,
-    Invocation,
     RowGroup,
     kind_of_profile,
 )
@@ -25,6 +24,7 @@ from app.catalog.records import (
     PROFILES,
     FoundationModel,
     InferenceProfile,
+    Invocation,
     PartListing,
 )
 from app.catalog.records import INFERENCE_PROFILE as BY_PROFILE
@@ -275,13 +275,17 @@ def _application_profiles(
                     continue
                 way = Invocation(kind=kind, regions=(region,), profile_id=profile.id, destinations=destinations)
                 ended = has_ended(row, at)
-                yield replace(
-                    model,
+                # A profile of one region: what other regions tell of its model is not of it.
+                facts = facts_of([row], at, cards)
+                facts["name"] = profile.name or facts["name"]
+                facts["card"] = cards.card_for_profile(model.card, profile.id)
+                yield CatalogEntry(
                     kind=INFERENCE_PROFILE,
                     id=profile.id,
-                    name=profile.name or model.name,
+                    model_id=model_id,
                     geography=APPLICATION,
                     invocations=() if ended else (way,),
                     former_invocations=(way,) if ended else (),
-                    card=cards.card_for_profile(model.card, profile.id),
+                    rows=((row, way.regions),),
+                    **facts,
                 )

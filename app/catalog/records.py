@@ -133,12 +133,34 @@ PartResult = PartListing | PartFailure
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Invocation:
+    """One way to call a model: by which id, from which source regions, processed where.
+
+    `regions` are those where all else is the same, sorted. `profile_id` is None where the model's own id is sent, or
+    (UNKNOWN_PROFILE) where no id is known. `destinations` are a profile's, sorted; GLOBAL stands for every region;
+    empty where AWS does not tell. On demand, a call is processed where it is sent.
+    """
+
+    kind: str
+    regions: tuple[str, ...]
+    profile_id: str | None = None
+    destinations: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RemovedModel:
-    """An entry that left the catalog: enough to keep a client's cursor working."""
+    """An entry that left the catalog: enough to keep a client's cursor working, in each scope that saw it.
+
+    `model_id` is its model's, `invocations` the last ones that it was listed for; of an entry that an older version
+    stored neither is known.
+    """
 
     id: str
     created_at: datetime
     removed_at: datetime
+    model_id: str = ""
+    provider: str | None = None
+    invocations: tuple[Invocation, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -118,10 +118,11 @@ def _has_room(card: Card | None, wanted: ModelFilter) -> bool:
 
 
 def _listed_entry(view: CatalogView, entry_id: str, entries: EntryList) -> CatalogEntry:
-    entry = entries.by_id.get(entry_id) or view.find_exact(entry_id)
-    if entry is None:
-        raise UnknownCursor("after_id", entry_id)
-    return entry
+    for spelled in view.scope.spellings(entry_id):
+        entry = entries.by_id.get(spelled) or view.find_exact(spelled)
+        if entry is not None:
+            return entry
+    raise UnknownCursor("after_id", entry_id)
 
 
 def _by(value_of: Callable[[CatalogEntry], Decimal | int | None]) -> Callable[[CatalogEntry], SortKey]:

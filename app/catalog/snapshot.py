@@ -3,12 +3,13 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from operator import attrgetter
 
 from app.catalog.cards import NO_CARDS, CardBook
 from app.catalog.entries import INVOKE_ORDER, CatalogEntry
 from app.catalog.lifecycle import turning_points
 from app.catalog.merge import merge_listings
-from app.catalog.records import DEMO, EPOCH, MODELS, CatalogState, FoundationModel, InferenceProfile
+from app.catalog.records import DEMO, EPOCH, MODELS, CatalogState, FoundationModel, InferenceProfile, RemovedModel
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -33,7 +34,7 @@ class CatalogSnapshot:
     by_id: Mapping[str, CatalogEntry] = field(repr=False, default_factory=dict)
     by_profile: Mapping[str, CatalogEntry] = field(repr=False, default_factory=dict)
     profile_names: Mapping[str, str] = field(repr=False, default_factory=dict)
-    removed_at: Mapping[str, datetime] = field(repr=False, default_factory=dict)
+    removed: Mapping[str, RemovedModel] = field(repr=False, default_factory=dict)
 
 
 def build_snapshot(
@@ -47,8 +48,8 @@ def build_snapshot(
 
     In the demo, cards win over the table of facts that its rows are filled from.
 
-    `by_profile` has the model of each profile, `profile_names` AWS's name of it, where there is one; `removed_at` has
-    the release date of what left lately.
+    `by_profile` has the model of each profile, `profile_names` AWS's name of it, where there is one; `removed` has
+    what left lately.
     """
     merged = merge_listings(
         state.listings,
@@ -71,12 +72,6 @@ def build_snapshot(
     destinations = frozenset(
         place for row in profiles if isinstance(row, InferenceProfile) for _, places in row.models for place in places
     )
-    by_profile = {
-        profile_id: model
-        for model in reversed(merged.models)
-        for way in (*model.former_invocations, *model.invocations)
-        if (profile_id := way.profile_id) is not None
-    }
     return CatalogSnapshot(
         state=state,
         at=at,
@@ -89,10 +84,21 @@ def build_snapshot(
         invoke_order=tuple(invoke_order),
         cards=cards,
         by_id={model.id: model for model in merged.models},
-        by_profile=by_profile,
+        by_profile=models_by_profile(merged.models),
         profile_names=merged.profile_names,
-        removed_at={gone.id: gone.created_at for gone in state.removed},
+        removed={gone.id: gone for gone in state.removed},
     )
+
+
+def models_by_profile(models: Sequence[CatalogEntry]) -> dict[str, CatalogEntry]:
+    """The model of each profile; of several the first one, those that it calls before those that have ended."""
+    by_profile: dict[str, CatalogEntry] = {}
+    for ways_of in (attrgetter("former_invocations"), attrgetter("invocations")):
+        for model in reversed(models):
+            for way in ways_of(model):
+                if way.profile_id is not None:
+                    by_profile[way.profile_id] = model
+    return by_profile
 
 
 def reuse_models(snapshot: CatalogSnapshot, previous: CatalogSnapshot | None) -> CatalogSnapshot:

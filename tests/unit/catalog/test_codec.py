@@ -279,7 +279,7 @@ def test_a_catalog_of_format_1_is_served() -> None:
         ),
         ("maker.bare", "active", (), {}),
     ]
-    assert found.removed_at == {"maker.gone": day(5)}
+    assert found.removed["maker.gone"].created_at == day(5)
     entry = view(found).find(f"eu.{OPUS}")
     assert entry is not None and entry.name == "Claude Opus 4.8 (EU)"
     assert [(it.region, it.state) for it in status_of(found, at=NOW, refresh_s=900).regions] == [
