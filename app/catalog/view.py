@@ -109,7 +109,7 @@ class CatalogView:
     @cached_property
     def destinations(self) -> frozenset[str]:
         """All places where something that the scope sees is processed, and the regions."""
-        entries = (*self.models, *self.application_profiles)
+        entries = (*self.models, *self._visible.dormant, *self.application_profiles)
         ways = (way for entry in entries for way in (*entry.invocations, *entry.former_invocations))
         return frozenset(place for way in ways for place in way.destinations).union(self.regions)
 
