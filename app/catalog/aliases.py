@@ -1,10 +1,10 @@
 """Names of the operator's that stand for a model or a profile, resolved within what a caller sees, without state."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from app.catalog.entries import ACTIVE, ALIAS, CatalogEntry, profile_ids
-from app.catalog.patterns import ANY, matches
+from app.catalog.patterns import ANY, PatternSet, matches
 from app.catalog.snapshot import CatalogSnapshot
 
 
@@ -63,14 +63,19 @@ def resolve(aliases: Iterable[Alias], models: Sequence[CatalogEntry], find: Find
         models: what can be seen, newest first, then by id.
         find: the entry of an exact id or ARN among what can be seen.
     """
-    aliases = [alias for alias in aliases if find(alias.name) is None]
-    patterns = [alias for alias in aliases if alias.is_pattern]
-    chat_models = _chat_models(models) if patterns else []
-    found: dict[str, Resolution | None] = {alias.name: _newest(alias.target, chat_models) for alias in patterns}
+    found: dict[str, Resolution] = {}
+    patterns: dict[str, str] = {}
     for alias in aliases:
-        if not alias.is_pattern and (entry := find(alias.target)) is not None:
+        if find(alias.name) is not None:
+            continue
+        if alias.is_pattern:
+            patterns[alias.name] = alias.target.casefold()
+        elif (entry := find(alias.target)) is not None:
             found[alias.name] = Resolution(target_id=entry.id)
-    return {name: resolution for name, resolution in found.items() if resolution is not None}
+    if patterns:
+        by_pattern = _newest(set(patterns.values()), models)
+        found |= {name: by_pattern[it] for name, it in patterns.items() if it in by_pattern}
+    return found
 
 
 def names_by_target(resolved: Mapping[str, Resolution]) -> dict[str, tuple[str, ...]]:
@@ -90,30 +95,39 @@ def taken_names(aliases: Iterable[Alias], snapshot: CatalogSnapshot) -> tuple[st
     )
 
 
-# A model that a pattern can stand for, its id and those of its profiles, case-folded.
-ChatModel = tuple[CatalogEntry, str, dict[str, str]]
+def _newest(patterns: Collection[str], models: Iterable[CatalogEntry]) -> dict[str, Resolution]:
+    """What each pattern, case-folded, stands for: of models' ids, or of their profiles' where it matches none."""
+    chat_models = [it for it in models if it.lifecycle == ACTIVE and it.is_text and it.invocations]
+    found = _first_matches(patterns, ((it, (it.id,)) for it in chat_models))
+    others = [it for it in patterns if it not in found]
+    return found | _first_matches(others, ((it, profile_ids(it.invocations)) for it in chat_models))
 
 
-def _chat_models(models: Iterable[CatalogEntry]) -> list[ChatModel]:
-    return [
-        (model, model.id.casefold(), {it.casefold(): it for it in profile_ids(model.invocations)})
-        for model in models
-        if model.lifecycle == ACTIVE and model.is_text and model.invocations
-    ]
+def _first_matches(
+    patterns: Iterable[str], named: Iterable[tuple[CatalogEntry, Sequence[str]]]
+) -> dict[str, Resolution]:
+    """The first id that each pattern matches, and those of the same date behind it.
 
-
-def _newest(pattern: str, chat_models: Sequence[ChatModel]) -> Resolution | None:
-    folded = pattern.casefold()
-    matched = [(model, model.id) for model, model_id, _ in chat_models if matches(folded, model_id)]
-    if not matched:
-        matched = [
-            (model, profile_id)
-            for model, _, profiles in chat_models
-            for name, profile_id in profiles.items()
-            if matches(folded, name)
-        ]
-    if not matched:
-        return None
-    newest, target_id = matched[0]
-    others = (entry_id for model, entry_id in matched[1:] if model.created_at == newest.created_at)
-    return Resolution(target_id=target_id, equally_new=tuple(others))
+    Args:
+        named: models, newest first, and the ids of each.
+    """
+    matched: dict[str, list[tuple[CatalogEntry, str]]] = {}
+    # All patterns at once first, as most ids match none of them.
+    wanted = PatternSet(patterns)
+    for model, ids in named:
+        if not wanted:
+            break
+        for entry_id in ids:
+            folded = entry_id.casefold()
+            if not wanted.matches(folded):
+                continue
+            for pattern in wanted.patterns:
+                first = matched.get(pattern)
+                if first is not None and first[0][0].created_at != model.created_at:
+                    wanted = PatternSet(it for it in wanted.patterns if it != pattern)
+                elif matches(pattern, folded):
+                    matched.setdefault(pattern, []).append((model, entry_id))
+    return {
+        pattern: Resolution(target_id=ids[0][1], equally_new=tuple(entry_id for _, entry_id in ids[1:]))
+        for pattern, ids in matched.items()
+    }

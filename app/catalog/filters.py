@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from app.catalog.cards import NO_CARDS, CardBook
-from app.catalog.entries import MODEL, ON_DEMAND, CatalogEntry, profile_ids
+from app.catalog.entries import MODEL, ON_DEMAND, CatalogEntry
 from app.catalog.joining import facts_of
 from app.catalog.merge import row_groups
 from app.catalog.records import Invocation
@@ -62,9 +62,11 @@ def restrict(
     former = wanted.apply(entry.former_invocations)
     if not invocations and not former:
         return None
-    # A model that is known by a profile alone is unknown without it.
-    lost = {*profile_ids(entry.invocations, entry.former_invocations)} - {*profile_ids(invocations, former)}
-    if len(entry.rows) == 1 and cards.known_ids.isdisjoint(lost):  # Then the facts are the same everywhere.
+    # A card may be found by a profile, and is unknown without it; else one row tells the same everywhere.
+    known = {
+        it.profile_id for it in (*entry.invocations, *entry.former_invocations) if it.profile_id in cards.known_ids
+    }
+    if len(entry.rows) == 1 and known.issubset(it.profile_id for it in (*invocations, *former)):
         return replace(entry, invocations=invocations, former_invocations=former)
     current = {region for way in invocations for region in way.regions}
     left = current | {region for way in former for region in way.regions}

@@ -120,15 +120,18 @@ class Scope:
         excluded = self.excluded
         if excluded is not None and (excluded.match_model(entry) or excluded.match_id(entry.id)):
             return None
-        if wanted.is_open and self._covers(entry) and not self._hides_profile(entry):
+        covers = self._covers(entry)
+        if wanted.is_open and covers and not self._hides_profile(entry):
             return entry if entry.is_callable or self.include_provisioned or entry.former_invocations else None
-        return restrict(entry, replace(wanted, allows=self._allows(entry)))
+        if not covers and not self._names_profile(entry):
+            return None
+        return restrict(entry, replace(wanted, allows=self._allows(entry, covers)))
 
     def _hides_profile(self, entry: CatalogEntry) -> bool:
-        excluded = self.excluded
-        if excluded is None:
-            return False
-        return any(map(excluded.match_id, profile_ids(entry.invocations, entry.former_invocations)))
+        return self.excluded is not None and any(map(self.excluded.match_id, _profiles_of(entry)))
+
+    def _names_profile(self, entry: CatalogEntry) -> bool:
+        return self.models is not None and any(map(self.models.match_id, _profiles_of(entry)))
 
     def _covers(self, entry: CatalogEntry) -> bool:
         """Whether the entry is seen whole. The account's own need a pattern of ARNs."""
@@ -138,9 +141,7 @@ class Scope:
             return self.models.match_id(entry.id)
         return self.models.match_model(entry) or (entry.kind != MODEL and self.models.match_id(entry.id))
 
-    def _allows(self, entry: CatalogEntry) -> Callable[[Invocation], bool]:
-        covers = self._covers(entry)
-
+    def _allows(self, entry: CatalogEntry, covers: bool) -> Callable[[Invocation], bool]:
         def allows(way: Invocation) -> bool:
             if way.profile_id is None or way.profile_id == entry.id:
                 return covers
@@ -149,6 +150,10 @@ class Scope:
             return covers or (self.models is not None and self.models.match_id(way.profile_id))
 
         return allows
+
+
+def _profiles_of(entry: CatalogEntry) -> tuple[str, ...]:
+    return profile_ids(entry.invocations, entry.former_invocations)
 
 
 def _any_left(entry: CatalogEntry, wanted: InvocationFilter) -> CatalogEntry | None:
