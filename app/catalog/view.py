@@ -85,7 +85,8 @@ class CatalogView:
         self._seen = seen
         self.regions = tuple(it for it in snapshot.state.regions if seen.regions is None or it in seen.regions)
         known = [it for it in aliases if scope.excluded is None or not scope.excluded.match_id(it.name)]
-        self._visible = VisibleCatalog(snapshot, self._with_named_targets(known), seen, self._restrict)
+        self._patterns = self._with_named_targets(known)
+        self._visible = VisibleCatalog(snapshot, self._patterns, seen, self._restrict)
         self.resolved = resolve(known, self._visible.models, self._visible.find_exact)
         # One whose target cannot be seen exists for a caller whose scope has a pattern for it.
         self._aliases = {it.name: it for it in known if it.name in self.resolved or scope.names(it.name, it.target)}
@@ -104,7 +105,9 @@ class CatalogView:
             return scope
         whole = VisibleCatalog(self.snapshot, replace(scope, models=None), self._seen, self._restrict)
         found = resolve(named, whole.models, whole.find_exact)
-        return replace(scope, models=scope.models.with_ids(it.target_id for it in found.values()))
+        # A target by its id counts, too, where it has left, for the cursors of that day.
+        targets = [it.target_id for it in found.values()] + [it.target for it in named if not it.is_pattern]
+        return replace(scope, models=scope.models.with_ids(targets))
 
     @cached_property
     def destinations(self) -> frozenset[str]:
@@ -141,7 +144,7 @@ class CatalogView:
             if (key := self._key_of_alias(spelled)) is not None:
                 return key
             gone = self.snapshot.removed.get(spelled)
-            if gone is not None and self.scope.saw(gone, self._seen):
+            if gone is not None and self._patterns.saw(gone, self._seen):
                 return key_of(gone.created_at, gone.id)
         raise UnknownCursor(field, entry_id)
 
@@ -155,7 +158,7 @@ class CatalogView:
         if target is not None:
             return key_of(target.created_at, name)
         gone = self.snapshot.removed.get(alias.target)
-        return key_of(gone.created_at, name) if gone is not None and self.scope.saw(gone, self._seen) else None
+        return key_of(gone.created_at, name) if gone is not None and self._patterns.saw(gone, self._seen) else None
 
     def find(self, name: str) -> CatalogEntry | None:
         """The entry of an id, an ARN or an alias, a gateway's spelling of one, or one of these with the suffix `[1m]`.

@@ -8,7 +8,7 @@ import pytest
 from app.catalog.aliases import Alias, AliasTargetGone, Resolution, taken_names
 from app.catalog.entries import ALIAS
 from app.catalog.paging import UnknownCursor
-from app.catalog.records import RemovedModel
+from app.catalog.records import Invocation, RemovedModel
 from app.catalog.scope import ALL_VIEW, MODELS_VIEW, PROFILES_VIEW, EntryPatterns, Scope
 from app.catalog.view import CatalogView, ListFilter
 from tests.support.builders import NOW, day, listing, model, profile, snapshot
@@ -200,6 +200,25 @@ def test_an_alias_is_a_cursor_also_for_a_day_after_its_target_left() -> None:
     for name in ("never", "old"):
         with pytest.raises(UnknownCursor):
             view.cursor("after_id", name, entries)
+
+
+def test_what_a_scope_saw_by_an_alias_alone_is_a_cursor_for_a_day_after_it_left() -> None:
+    gone = RemovedModel(
+        id="z",
+        created_at=day(2),
+        removed_at=NOW,
+        model_id="z",
+        invocations=(Invocation(kind="on_demand", regions=("us-east-1",)),),
+    )
+    world = snapshot(listing("us-east-1", model("a")), removed=(gone,))
+    scope = Scope(models=EntryPatterns(("name",)))
+    view = CatalogView(world, scope, [alias("z")])
+
+    for name in ("z", "name"):
+        assert view.cursor("after_id", name, view.entry_list(ListFilter())) == (-day(2).timestamp(), name)
+    other = CatalogView(world, scope, [alias("a")])
+    with pytest.raises(UnknownCursor):
+        other.cursor("after_id", "z", other.entry_list(ListFilter()))
 
 
 def test_a_retired_target_is_still_found() -> None:
