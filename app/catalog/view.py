@@ -106,7 +106,8 @@ class CatalogView:
         whole = VisibleCatalog(self.snapshot, replace(scope, models=None), self._seen, self._restrict)
         found = resolve(named, whole.models, whole.find_exact)
         # A target by its id counts, too, where it has left, for the cursors of that day.
-        targets = [it.target_id for it in found.values()] + [it.target for it in named if not it.is_pattern]
+        left = [it.target for it in named if not it.is_pattern and whole.find_exact(it.name) is None]
+        targets = [*(it.target_id for it in found.values()), *left]
         return replace(scope, models=scope.models.with_ids(targets))
 
     @cached_property

@@ -306,8 +306,9 @@ def cut(world: World, rules: Rules, *, whole: Iterable[str] = ()) -> Cut:
 def is_whole(world: World, rules: Rules, model_id: str) -> bool:
     """Whether nothing of a model is cut away, so that all of its rows tell of it, as where there is no scope."""
     model = provider_of(world, model_id)
-    rows = [it for way in REGIONS for it in world.rows(way, PROFILES) if isinstance(it, InferenceProfile)]
-    profiles = {it.id for it in rows if model_id in dict(it.models)}
+    regions = [region for region in REGIONS if any(it.id == model_id for it in world.rows(region, MODELS))]
+    rows = [it for region in regions for it in world.rows(region, PROFILES) if isinstance(it, InferenceProfile)]
+    profiles = {it.id for it in rows if model_id in dict(it.models) and it.status in (None, "ACTIVE")}
     return (
         rules.within is None
         and len(rules.regions) == len(REGIONS)
