@@ -5,6 +5,7 @@
 # make soak holds a thousand clients for five minutes (MINUTES= changes it); it needs nginx
 # make check runs the linter, the types and the tests; .ci/run runs it and make mcp-conformance
 # make bench, bench-start, bench-growth show what it costs (benchmarks/README.md)
+# make cards makes the model cards anew from the pinned packages; make cards-check compares them (CI does)
 # make requirements pins requirements*.txt anew
 
 PYTHON ?= python3
@@ -66,6 +67,14 @@ requirements: setup
 	$(BIN)/pip install --quiet pip-tools
 	$(BIN)/pip-compile --quiet --strip-extras --no-header --no-emit-index-url --no-emit-find-links requirements.in
 	$(BIN)/pip-compile --quiet --strip-extras --no-header --no-emit-index-url --no-emit-find-links requirements-dev.in
+
+# Downloads two wheels into var/cards; ACCEPT=1 writes the file although rows vanished or limits jumped.
+.PHONY: cards cards-check
+cards: setup
+	$(BIN)/python -m tools.make_cards $(if $(ACCEPT),--accept)
+
+cards-check: setup
+	$(BIN)/python -m tools.make_cards --check
 
 # Each shows one table and writes JSON to benchmarks/results; see benchmarks/README.md.
 .PHONY: bench bench-start bench-growth

@@ -19,6 +19,7 @@ from app.catalog.records import (
     CatalogState,
     FoundationModel,
     InferenceProfile,
+    Invocation,
     PartFailure,
     PartListing,
     PartResult,
@@ -90,10 +91,7 @@ def encode_state(state: CatalogState) -> bytes:
             "failures": [_plain_failure(failure) for failure in state.failures],
             "events": plain_events(state.events) if state.events else None,
             "forgotten_event_id": state.forgotten_event_id or None,
-            "removed": [
-                {"id": gone.id, "created_at": _instant(gone.created_at), "removed_at": _instant(gone.removed_at)}
-                for gone in state.removed
-            ],
+            "removed": [_plain_removed(gone) for gone in state.removed],
         }
     )
 
@@ -131,14 +129,7 @@ def _decode(value: Reader) -> CatalogState:
         retried_at=value.get("retried_at").maybe(Reader.instant),
         listings=tuple(_read_listing(item, row_at(item)) for item in value.get("listings").each()),
         failures=tuple(_read_failure(item) for item in value.get("failures").each()),
-        removed=tuple(
-            RemovedModel(
-                id=item.get("id").string(),
-                created_at=item.get("created_at").instant(),
-                removed_at=item.get("removed_at").instant(),
-            )
-            for item in value.get("removed").each()
-        ),
+        removed=tuple(_read_removed(item) for item in value.get("removed").each()),
         events=read_events(value.get("events")),
         forgotten_event_id=value.get("forgotten_event_id").maybe(Reader.string) or "",
     )
@@ -276,6 +267,45 @@ def _read_failure(value: Reader) -> PartFailure:
         action=value.get("action").maybe(Reader.string) or "",
         detail=value.get("detail").maybe(Reader.string) or "",
         duration_ms=value.get("duration_ms").count(),
+    )
+
+
+def _plain_removed(gone: RemovedModel) -> dict[str, Any]:
+    """Without what is empty: an older version reads it without all but the first three."""
+    optional = {
+        "model_id": gone.model_id,
+        "provider": gone.provider,
+        "invocations": [[it.kind, it.regions, it.profile_id, it.destinations] for it in gone.invocations],
+    }
+    return {
+        "id": gone.id,
+        "created_at": _instant(gone.created_at),
+        "removed_at": _instant(gone.removed_at),
+        **{name: value for name, value in optional.items() if value},
+    }
+
+
+def _read_removed(value: Reader) -> RemovedModel:
+    return RemovedModel(
+        id=value.get("id").string(),
+        created_at=value.get("created_at").instant(),
+        removed_at=value.get("removed_at").instant(),
+        model_id=value.get("model_id").maybe(Reader.string) or "",
+        provider=value.get("provider").maybe(Reader.string),
+        invocations=tuple(_read_invocation(it) for it in value.get("invocations").each()),
+    )
+
+
+def _read_invocation(value: Reader) -> Invocation:
+    items = list(value.each())
+    if len(items) != 4:
+        value.fail("a list of four")
+    kind, regions, profile_id, destinations = items
+    return Invocation(
+        kind=kind.string(),
+        regions=regions.strings(),
+        profile_id=profile_id.maybe(Reader.string),
+        destinations=destinations.strings(),
     )
 
 

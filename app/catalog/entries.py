@@ -1,13 +1,15 @@
-"""What stands in a list: a model or an inference profile, with every way to call it."""
+"""What stands in a list: a model, an inference profile or an alias, with every way to call it."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from app.catalog.cards.records import Card
 from app.catalog.records import GLOBAL, TEXT, FoundationModel, Invocation
 
 MODEL = "model"
 INFERENCE_PROFILE = "inference_profile"
+ALIAS = "alias"
 
 ACTIVE = "active"
 DEPRECATED = "deprecated"
@@ -25,6 +27,11 @@ UNKNOWN_PROFILE = "unknown_profile"
 APPLICATION = "application"
 
 
+def profile_ids(*ways: Iterable[Invocation]) -> tuple[str, ...]:
+    """The profiles that the invocations lead through, sorted."""
+    return _sorted_once(way.profile_id for it in ways for way in it if way.profile_id is not None)
+
+
 def kind_of_profile(destinations: tuple[str, ...]) -> str:
     return WORLDWIDE if GLOBAL in destinations else GEOGRAPHIC
 
@@ -35,11 +42,12 @@ RowGroup = tuple[FoundationModel, tuple[str, ...]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CatalogEntry:
-    """A model or an inference profile, merged over regions.
+    """A model, an inference profile or an alias, merged over regions.
 
     `invocations` stand in order of preference; `former_invocations` are those of regions where the model has reached
-    its end of life. Of a profile, both are its own; all else is its model's. `rows` are what the facts come from, in
-    the regions' order of preference.
+    its end of life. Of a profile, both are its own, and so are the prices of its card; all else is its model's. `rows`
+    are what the facts come from, in the regions' order of preference. `aliases` are the operator's names that stand for
+    it; an alias has all else of the entry `alias_of`, which it stands for.
     """
 
     kind: str = MODEL
@@ -57,6 +65,9 @@ class CatalogEntry:
     response_streaming: bool | None = None
     invocations: tuple[Invocation, ...] = ()
     former_invocations: tuple[Invocation, ...] = ()
+    card: Card | None = None
+    alias_of: str | None = None
+    aliases: tuple[str, ...] = ()
     rows: tuple[RowGroup, ...] = field(default=(), repr=False)
 
     @property
@@ -67,6 +78,15 @@ class CatalogEntry:
     def is_callable(self) -> bool:
         """Whether it is callable, or was until its end of life."""
         return bool(self.invocations) or (self.lifecycle == RETIRED and bool(self.former_invocations))
+
+    @property
+    def unused_card_fields(self) -> tuple[str, ...]:
+        """What the entry does not take from its card, because Bedrock tells it or because it is a profile's own."""
+        card = self.card
+        if card is None or card.display_name is None:
+            return ()
+        is_named_by_card = self.kind == MODEL and (card.overrides_name or not any(row.name for row, _ in self.rows))
+        return () if is_named_by_card else ("display_name",)
 
     @property
     def regions(self) -> tuple[str, ...]:
@@ -84,7 +104,7 @@ class CatalogEntry:
         for way in self.invocations:
             if way.kind != UNKNOWN_PROFILE:
                 for region in way.regions:
-                    ids.setdefault(region, way.profile_id or self.id)
+                    ids.setdefault(region, way.profile_id or self.model_id)
         return dict(sorted(ids.items()))
 
     @property
@@ -102,5 +122,5 @@ class CatalogEntry:
         return dict(sorted((region, way.destinations) for way in self.invocations for region in way.regions))
 
 
-def _sorted_once(regions: Iterable[str]) -> tuple[str, ...]:
-    return tuple(sorted(set(regions)))
+def _sorted_once(words: Iterable[str]) -> tuple[str, ...]:
+    return tuple(sorted(set(words)))

@@ -4,8 +4,10 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+from app.catalog.cards import NO_CARDS, CardBook
 from app.catalog.entries import MODEL, ON_DEMAND, CatalogEntry
-from app.catalog.merge import facts_of, row_groups
+from app.catalog.joining import facts_of
+from app.catalog.merge import row_groups
 from app.catalog.records import Invocation
 
 
@@ -42,25 +44,36 @@ class InvocationFilter:
 
 
 def restrict(
-    entry: CatalogEntry, wanted: InvocationFilter, *, rank: Mapping[str, int], at: datetime
+    entry: CatalogEntry,
+    wanted: InvocationFilter,
+    *,
+    rank: Mapping[str, int],
+    at: datetime,
+    cards: CardBook = NO_CARDS,
+    prefers_cards: bool = False,
 ) -> CatalogEntry | None:
     """The entry with the invocations that are left, and the facts of their regions; None where none is left.
 
     Args:
         rank: the regions' places in the order of preference.
+        cards, prefers_cards: as for `merge_listings`.
     """
     invocations = wanted.apply(entry.invocations)
     former = wanted.apply(entry.former_invocations)
     if not invocations and not former:
         return None
-    if len(entry.rows) == 1:  # Then the facts are the same everywhere.
+    # A card may be found by a profile, and is unknown without it; else one row tells the same everywhere.
+    known = {
+        it.profile_id for it in (*entry.invocations, *entry.former_invocations) if it.profile_id in cards.known_ids
+    }
+    if len(entry.rows) == 1 and known.issubset(it.profile_id for it in (*invocations, *former)):
         return replace(entry, invocations=invocations, former_invocations=former)
     current = {region for way in invocations for region in way.regions}
     left = current | {region for way in former for region in way.regions}
     groups = ((row, [region for region in regions if region in left]) for row, regions in entry.rows)
     rows = row_groups([group for group in groups if group[1]], rank, {})
     deciding = [row for row, regions in rows if not current or not current.isdisjoint(regions)]
-    facts = facts_of(deciding, at)
+    facts = facts_of(deciding, at, cards, invocations, former, prefers_cards=prefers_cards)
     if entry.kind != MODEL:
-        del facts["name"]
+        del facts["name"], facts["card"]
     return replace(entry, invocations=invocations, former_invocations=former, rows=rows, **facts)

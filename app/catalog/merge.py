@@ -1,10 +1,10 @@
 """From the parts of all regions to one entry per model: pure, so that a refresh and a load give the same answer."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
+from app.catalog.cards import NO_CARDS, CardBook
 from app.catalog.entries import (
     APPLICATION,
     INFERENCE_PROFILE,
@@ -15,11 +15,11 @@ from app.catalog.entries import (
     RowGroup,
     kind_of_profile,
 )
-from app.catalog.lifecycle import has_ended, lifecycle_of
+from app.catalog.joining import facts_of
+from app.catalog.lifecycle import has_ended
 from app.catalog.paging import sort_key
 from app.catalog.records import (
     APPLICATION_PROFILES,
-    EPOCH,
     MODELS,
     PROFILES,
     FoundationModel,
@@ -86,15 +86,18 @@ def merge_listings(
     at: datetime,
     regions: Sequence[str] = (),
     invoke_order: Sequence[str] = INVOKE_ORDER,
+    cards: CardBook = NO_CARDS,
+    prefers_cards: bool = False,
 ) -> MergedCatalog:
     """Merge the listings of all parts into one entry per model id.
 
     Args:
         listings: at most one per region and part.
         at: the moment that lifecycles are of.
-        regions: in order of preference: where rows differ, the first one that has a value describes the model.
-            Modalities are the union, streaming is true if one says so, `created_at` is the earliest start.
+        regions: in order of preference, in which rows describe a model (joining.py).
         invoke_order: the kinds of invocations, the preferred first; one that is left out is no invocation.
+        cards: what is known beyond the listings.
+        prefers_cards: names and dates of cards win over those of the listings.
 
     Raises:
         ValueError: two listings are of the same region and part.
@@ -117,12 +120,22 @@ def merge_listings(
     rank = {region: place for place, region in enumerate(regions)}
     order = {kind: place for place, kind in enumerate(invoke_order)}
     interned: Interned = {}
-    models = [_entry(model_id, found, rank, order, interned, at) for model_id, found in gathered.items()]
+    models = []
+    for model_id, found in gathered.items():
+        rows = row_groups(((it.row, it.regions) for it in found.groups), rank, interned)
+        ways = _invocations(found, order, interned, ended=False)
+        former = _invocations(found, order, interned, ended=True)
+        facts = facts_of([row for row, _ in rows], at, cards, ways, former, prefers_cards=prefers_cards)
+        models.append(
+            CatalogEntry(
+                id=model_id, model_id=model_id, invocations=ways, former_invocations=former, rows=rows, **facts
+            )
+        )
     models.sort(key=sort_key)
     by_id = {model.id: model for model in models}
     return MergedCatalog(
         models=tuple(models),
-        application_profiles=tuple(sorted(_application_profiles(by_region, by_id, order, at), key=sort_key)),
+        application_profiles=tuple(sorted(_application_profiles(by_region, by_id, order, cards, at), key=sort_key)),
         profile_names=names,
         orphan_profiles=orphans,
     )
@@ -130,26 +143,6 @@ def merge_listings(
 
 def is_usable(profile: InferenceProfile) -> bool:
     return profile.status in (None, "ACTIVE")
-
-
-def facts_of(rows: Sequence[FoundationModel], at: datetime) -> dict[str, Any]:
-    """The fields of an entry that its rows, in order of preference, decide."""
-    lifecycle, deprecated_at, retires_at = lifecycle_of(rows, at)
-    streaming = {row.response_streaming for row in rows} - {None}
-    return {
-        "name": next((row.name for row in rows if row.name), rows[0].id),
-        "provider": next((row.provider for row in rows if row.provider), None),
-        # Whole seconds, as it is served: models of equal dates are in the order of their ids.
-        "created_at": min((row.start_of_life_at for row in rows if row.start_of_life_at), default=EPOCH).replace(
-            microsecond=0
-        ),
-        "lifecycle": lifecycle,
-        "deprecated_at": deprecated_at,
-        "retires_at": retires_at,
-        "input_modalities": tuple(dict.fromkeys(word for row in rows for word in row.input_modalities or ())),
-        "output_modalities": tuple(dict.fromkeys(word for row in rows for word in row.output_modalities or ())),
-        "response_streaming": any(streaming) if streaming else None,
-    }
 
 
 def geography_of(profile_id: str, model_id: str) -> str | None:
@@ -234,25 +227,6 @@ def _gather_profiles(listing: PartListing, gathered: Mapping[str, _Gathered], na
     return orphans
 
 
-def _entry(
-    model_id: str,
-    found: _Gathered,
-    rank: Mapping[str, int],
-    order: Mapping[str, int],
-    interned: Interned,
-    at: datetime,
-) -> CatalogEntry:
-    groups = row_groups(((it.row, it.regions) for it in found.groups), rank, interned)
-    return CatalogEntry(
-        id=model_id,
-        model_id=model_id,
-        invocations=_invocations(found, order, interned, ended=False),
-        former_invocations=_invocations(found, order, interned, ended=True),
-        rows=groups,
-        **facts_of([row for row, _ in groups], at),
-    )
-
-
 def _invocations(
     found: _Gathered, order: Mapping[str, int], interned: Interned, *, ended: bool
 ) -> tuple[Invocation, ...]:
@@ -282,7 +256,11 @@ def _once(regions: Sequence[str], interned: Interned) -> tuple[str, ...]:
 
 
 def _application_profiles(
-    by_region: Mapping[str, Parts], models: Mapping[str, CatalogEntry], order: Mapping[str, int], at: datetime
+    by_region: Mapping[str, Parts],
+    models: Mapping[str, CatalogEntry],
+    order: Mapping[str, int],
+    cards: CardBook,
+    at: datetime,
 ) -> Iterable[CatalogEntry]:
     for region, parts in by_region.items():
         listing = parts.get(APPLICATION_PROFILES)
@@ -297,12 +275,17 @@ def _application_profiles(
                     continue
                 way = Invocation(kind=kind, regions=(region,), profile_id=profile.id, destinations=destinations)
                 ended = has_ended(row, at)
-                yield replace(
-                    model,
+                # A profile of one region: what other regions tell of its model is not of it.
+                facts = facts_of([row], at, cards)
+                facts["name"] = profile.name or facts["name"]
+                facts["card"] = cards.card_for_profile(model.card, profile.id)
+                yield CatalogEntry(
                     kind=INFERENCE_PROFILE,
                     id=profile.id,
-                    name=profile.name or model.name,
+                    model_id=model_id,
                     geography=APPLICATION,
                     invocations=() if ended else (way,),
                     former_invocations=(way,) if ended else (),
+                    rows=((row, way.regions),),
+                    **facts,
                 )

@@ -5,8 +5,9 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import TypeVar
 
+from app.catalog.cards import NO_CARDS, CardBook
 from app.catalog.changes import with_events
-from app.catalog.entries import INVOKE_ORDER
+from app.catalog.entries import INVOKE_ORDER, CatalogEntry
 from app.catalog.records import (
     BASE_PARTS,
     LIFECYCLE_FIELDS,
@@ -14,6 +15,7 @@ from app.catalog.records import (
     OPTIONAL_FIELDS,
     CatalogState,
     FoundationModel,
+    Invocation,
     PartFailure,
     PartListing,
     PartResult,
@@ -43,6 +45,7 @@ def next_snapshot(
     is_complete: bool = True,
     is_retry: bool = False,
     invoke_order: Sequence[str] = INVOKE_ORDER,
+    cards: CardBook = NO_CARDS,
     version_ms: int | None = None,
 ) -> CatalogSnapshot:
     """The next snapshot, with the events that the last one's difference to it makes.
@@ -105,7 +108,7 @@ def next_snapshot(
         state = replace(state, retries=retries)
     elif never_listed(state):
         state = replace(state, retries=retries + 1)
-    return _with_history(build_snapshot(state, at=at, invoke_order=invoke_order), previous, at, version_ms)
+    return _with_history(build_snapshot(state, at=at, invoke_order=invoke_order, cards=cards), previous, at, version_ms)
 
 
 def never_listed(state: CatalogState) -> tuple[str, ...]:
@@ -129,7 +132,7 @@ def _with_history(
         snapshot,
         state=replace(state, removed=removed, changed_at=changed_at),
         changed_at=changed_at,
-        removed_at={gone.id: gone.created_at for gone in removed},
+        removed={gone.id: gone for gone in removed},
     )
 
 
@@ -179,20 +182,33 @@ def _filled(row: Row, last: Row | None) -> Row:
 
 def _removed(snapshot: CatalogSnapshot, previous: CatalogSnapshot, at: datetime) -> tuple[RemovedModel, ...]:
     """The models and profiles that left lately, the last ones at the end."""
-    now = _sort_dates(snapshot)
+    now = _listed(snapshot)
     gone = [item for item in previous.state.removed if item.id not in now]
     if snapshot.models is not previous.models:
         gone += [
-            RemovedModel(id=entry_id, created_at=created_at, removed_at=at)
-            for entry_id, created_at in _sort_dates(previous).items()
+            RemovedModel(
+                id=entry_id,
+                created_at=entry.created_at,
+                removed_at=at,
+                model_id=entry.model_id,
+                provider=entry.provider,
+                invocations=_last_ways(entry, entry_id),
+            )
+            for entry_id, entry in _listed(previous).items()
             if entry_id not in now
         ]
     # A clock that was set back makes an age negative, which is no reason to forget.
     return tuple(item for item in gone if at - item.removed_at < REMOVED_KEPT)[-MAX_REMOVED:]
 
 
-def _sort_dates(snapshot: CatalogSnapshot) -> dict[str, datetime]:
-    """The release date of all that a list can hold, by id."""
-    profiles = {profile_id: model.created_at for profile_id, model in snapshot.by_profile.items()}
+def _last_ways(entry: CatalogEntry, entry_id: str) -> tuple[Invocation, ...]:
+    """The invocations that a model or one of its profiles was listed for."""
+    if entry_id == entry.id:
+        return entry.invocations or (entry.former_invocations if entry.is_callable else ())
+    return tuple(it for it in entry.invocations or entry.former_invocations if it.profile_id == entry_id)
+
+
+def _listed(snapshot: CatalogSnapshot) -> dict[str, CatalogEntry]:
+    """All that a list can hold, by id; in the place of a profile its model."""
     entries = (*snapshot.application_profiles, *snapshot.models)
-    return profiles | {entry.id: entry.created_at for entry in entries}
+    return {**snapshot.by_profile} | {entry.id: entry for entry in entries}

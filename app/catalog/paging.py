@@ -4,10 +4,11 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from app.catalog.entries import CatalogEntry
 
-SortKey = tuple[float, str]
+SortKey = tuple[Any, ...]
 
 
 class UnknownCursor(LookupError):
@@ -51,11 +52,12 @@ def page_of(
     after: SortKey | None = None,
     before: SortKey | None = None,
     keep: Callable[[CatalogEntry], bool] = lambda entry: True,
+    order: Callable[[CatalogEntry], SortKey] = sort_key,
 ) -> Page:
     """One page of the entries that `keep` lets through.
 
     Args:
-        entries: sorted by `sort_key`.
+        entries: sorted by `order`.
         limit: at least 1.
         after: the page that starts just behind this place.
         before: the page that ends just before this place, still in list order. At most one of the two.
@@ -65,10 +67,10 @@ def page_of(
     """
     found: list[CatalogEntry] = []
     if before is not None:
-        end = bisect_left(entries, before, key=sort_key)
+        end = bisect_left(entries, before, key=order)
         walk = (entries[place] for place in range(end - 1, -1, -1))
     else:
-        start = 0 if after is None else bisect_right(entries, after, key=sort_key)
+        start = 0 if after is None else bisect_right(entries, after, key=order)
         walk = (entries[place] for place in range(start, len(entries)))
     for entry in walk:
         if keep(entry):

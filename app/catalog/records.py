@@ -12,6 +12,8 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 TEXT = "TEXT"
 ON_DEMAND = "ON_DEMAND"
 INFERENCE_PROFILE = "INFERENCE_PROFILE"
+# The source of a catalog that no account listed (app/discovery/demo.py).
+DEMO = "demo"
 # The destination of a model ARN without a region.
 GLOBAL = "global"
 
@@ -147,11 +149,18 @@ class Invocation:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RemovedModel:
-    """An entry that left the catalog: enough to keep a client's cursor working."""
+    """An entry that left the catalog: enough to keep a client's cursor working, in each scope that saw it.
+
+    `model_id` is its model's, `invocations` the last ones that it was listed for; of an entry that an older version
+    stored neither is known.
+    """
 
     id: str
     created_at: datetime
     removed_at: datetime
+    model_id: str = ""
+    provider: str | None = None
+    invocations: tuple[Invocation, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

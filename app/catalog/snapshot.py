@@ -3,11 +3,13 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from operator import attrgetter
 
+from app.catalog.cards import NO_CARDS, CardBook
 from app.catalog.entries import INVOKE_ORDER, CatalogEntry
 from app.catalog.lifecycle import turning_points
 from app.catalog.merge import merge_listings
-from app.catalog.records import EPOCH, MODELS, CatalogState, FoundationModel, InferenceProfile
+from app.catalog.records import DEMO, EPOCH, MODELS, CatalogState, FoundationModel, InferenceProfile, RemovedModel
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -16,6 +18,7 @@ class CatalogSnapshot:
 
     `models` are newest first, then by id. `changed_at` is when a client could last have seen them change. At
     `valid_until` the same state gives another answer (a model reaches its end of life), so it is derived anew.
+    `invoke_order` and `cards` are what it was derived with, beside its state.
     """
 
     state: CatalogState
@@ -26,19 +29,36 @@ class CatalogSnapshot:
     destinations: frozenset[str] = frozenset()
     changed_at: datetime
     valid_until: datetime | None = None
+    invoke_order: tuple[str, ...] = INVOKE_ORDER
+    cards: CardBook = field(repr=False, default=NO_CARDS)
     by_id: Mapping[str, CatalogEntry] = field(repr=False, default_factory=dict)
     by_profile: Mapping[str, CatalogEntry] = field(repr=False, default_factory=dict)
     profile_names: Mapping[str, str] = field(repr=False, default_factory=dict)
-    removed_at: Mapping[str, datetime] = field(repr=False, default_factory=dict)
+    removed: Mapping[str, RemovedModel] = field(repr=False, default_factory=dict)
 
 
-def build_snapshot(state: CatalogState, *, at: datetime, invoke_order: Sequence[str] = INVOKE_ORDER) -> CatalogSnapshot:
+def build_snapshot(
+    state: CatalogState,
+    *,
+    at: datetime,
+    invoke_order: Sequence[str] = INVOKE_ORDER,
+    cards: CardBook = NO_CARDS,
+) -> CatalogSnapshot:
     """The snapshot that a state gives at a moment, with its look-up tables.
 
-    `by_profile` has the model of each profile, `profile_names` AWS's name of it, where there is one; `removed_at` has
-    the release date of what left lately.
+    In the demo, cards win over the table of facts that its rows are filled from.
+
+    `by_profile` has the model of each profile, `profile_names` AWS's name of it, where there is one; `removed` has
+    what left lately.
     """
-    merged = merge_listings(state.listings, at=at, regions=state.regions, invoke_order=invoke_order)
+    merged = merge_listings(
+        state.listings,
+        at=at,
+        regions=state.regions,
+        invoke_order=invoke_order,
+        cards=cards,
+        prefers_cards=state.source == DEMO,
+    )
     distinct_rows = {
         id(row): row
         for listing in state.listings
@@ -47,16 +67,11 @@ def build_snapshot(state: CatalogState, *, at: datetime, invoke_order: Sequence[
         if isinstance(row, FoundationModel)
     }
     moments = turning_points(distinct_rows.values())
+    changes = (state.changed_at, cards.changed_at, *(moment for moment in moments if moment <= at))
     profiles = (row for it in state.listings if it.part != MODELS for row in it.rows)
     destinations = frozenset(
         place for row in profiles if isinstance(row, InferenceProfile) for _, places in row.models for place in places
     )
-    by_profile = {
-        profile_id: model
-        for model in reversed(merged.models)
-        for way in (*model.former_invocations, *model.invocations)
-        if (profile_id := way.profile_id) is not None
-    }
     return CatalogSnapshot(
         state=state,
         at=at,
@@ -64,13 +79,26 @@ def build_snapshot(state: CatalogState, *, at: datetime, invoke_order: Sequence[
         application_profiles=merged.application_profiles,
         orphan_profiles=merged.orphan_profiles,
         destinations=destinations,
-        changed_at=max([state.changed_at or EPOCH, *(moment for moment in moments if moment <= at)]),
+        changed_at=max((moment for moment in changes if moment is not None), default=EPOCH),
         valid_until=min((moment for moment in moments if moment > at), default=None),
+        invoke_order=tuple(invoke_order),
+        cards=cards,
         by_id={model.id: model for model in merged.models},
-        by_profile=by_profile,
+        by_profile=models_by_profile(merged.models),
         profile_names=merged.profile_names,
-        removed_at={gone.id: gone.created_at for gone in state.removed},
+        removed={gone.id: gone for gone in state.removed},
     )
+
+
+def models_by_profile(models: Sequence[CatalogEntry]) -> dict[str, CatalogEntry]:
+    """The model of each profile; of several the first one, those that it calls before those that have ended."""
+    by_profile: dict[str, CatalogEntry] = {}
+    for ways_of in (attrgetter("former_invocations"), attrgetter("invocations")):
+        for model in reversed(models):
+            for way in ways_of(model):
+                if way.profile_id is not None:
+                    by_profile[way.profile_id] = model
+    return by_profile
 
 
 def reuse_models(snapshot: CatalogSnapshot, previous: CatalogSnapshot | None) -> CatalogSnapshot:
@@ -80,6 +108,7 @@ def reuse_models(snapshot: CatalogSnapshot, previous: CatalogSnapshot | None) ->
         or snapshot.models != previous.models
         or snapshot.application_profiles != previous.application_profiles
         or snapshot.profile_names != previous.profile_names
+        or not snapshot.cards.has_same_prices(previous.cards, snapshot.by_profile)
     ):
         return snapshot
     return replace(
@@ -89,6 +118,18 @@ def reuse_models(snapshot: CatalogSnapshot, previous: CatalogSnapshot | None) ->
         by_id=previous.by_id,
         by_profile=previous.by_profile,
     )
+
+
+def with_cards(snapshot: CatalogSnapshot, cards: CardBook, *, at: datetime) -> CatalogSnapshot:
+    """The same snapshot with other cards, as an operator writes them while the service runs.
+
+    Returns:
+        A snapshot that changed at `at`, or with the same entries as before where the cards tell nothing new of them.
+    """
+    new = build_snapshot(snapshot.state, at=snapshot.at, invoke_order=snapshot.invoke_order, cards=cards)
+    new = reuse_models(new, snapshot)
+    changed_at = snapshot.changed_at if new.models is snapshot.models else max(at, snapshot.changed_at)
+    return replace(new, changed_at=changed_at)
 
 
 def restrict_to_regions(state: CatalogState, regions: Sequence[str]) -> CatalogState:

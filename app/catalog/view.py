@@ -1,35 +1,28 @@
 """A snapshot as one scope sees it: the lists that queries page through, and the way from any name to an entry."""
 
-import re
 from collections import Counter, OrderedDict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 
-from app.catalog.entries import INFERENCE_PROFILE, MODEL, ON_DEMAND, CatalogEntry
+from app.catalog.aliases import Alias, AliasTargetGone, names_by_target, resolve
+from app.catalog.entries import MODEL, ON_DEMAND, CatalogEntry, profile_ids
 from app.catalog.filters import InvocationFilter, restrict
-from app.catalog.merge import geography_of
 from app.catalog.paging import SortKey, UnknownCursor, key_of, sort_key
 from app.catalog.patterns import ANY, matching
-from app.catalog.records import GLOBAL
+from app.catalog.records import DEMO, GLOBAL
 from app.catalog.scope import MODELS_VIEW, PROFILES_VIEW, Scope
 from app.catalog.snapshot import CatalogSnapshot
+from app.catalog.visible import VisibleCatalog
 
 # A client can make up as many filters as it likes; the lists of these are kept.
 MAX_LISTS = 32
 
-# Partition, region (none in a global profile's targets) and account are checked for their form alone: an answer that
-# depended on the account would tell which one this is.
-ARN = re.compile(
-    r"arn:aws[a-z-]*:bedrock:[a-z0-9-]*:(?:\d{12})?:(?P<kind>foundation-model|inference-profile)/(?P<id>.+)", re.DOTALL
-)
 # Claude Code appends it, in any case, to ask for the long context window.
 LONG_CONTEXT_SUFFIX = "[1m]"
 # How gateways write the ids of Bedrock's models.
 GATEWAY_PREFIXES = ("bedrock/", "converse/", "anthropic/")
 MAX_DECORATIONS = 4
-# A geography of more letters is a word: `Global`, but `EU` and `APAC`.
-MAX_ABBREVIATION = 4
 
 
 class UnknownValue(ValueError):
@@ -70,34 +63,61 @@ class CatalogView:
     """The lists of one snapshot for one scope. Its lists are made when they are first wanted, and bounded.
 
     `models` and `application_profiles` are all that the scope sees, newest first; `regions` the configured ones, in
-    order of preference, whether they answered or not.
+    order of preference, whether they answered or not; `resolved` what the aliases stand for, by name.
     """
 
-    def __init__(self, snapshot: CatalogSnapshot, scope: Scope) -> None:
+    def __init__(self, snapshot: CatalogSnapshot, scope: Scope, aliases: Sequence[Alias] = ()) -> None:
         self.snapshot = snapshot
         self.scope = scope
-        self._rank = {region: place for place, region in enumerate(snapshot.state.regions)}
+        self._restrict = partial(
+            restrict,
+            rank={region: place for place, region in enumerate(snapshot.state.regions)},
+            at=snapshot.at,
+            cards=snapshot.cards,
+            prefers_cards=snapshot.state.source == DEMO,
+        )
         seen = InvocationFilter(
-            regions=None if scope.regions is None else matching(scope.regions, snapshot.state.regions),
+            regions=None if scope.regions is None else _some(scope.regions, snapshot.state.regions),
             destinations=None
             if scope.within is None
             else _places(scope.within, snapshot.destinations.union(snapshot.state.regions)),
         )
         self._seen = seen
-        self.models = self._visible(snapshot.models, seen)
-        self.application_profiles = self._visible(snapshot.application_profiles, seen)
         self.regions = tuple(it for it in snapshot.state.regions if seen.regions is None or it in seen.regions)
-        self._by_id = {model.id: model for model in self.models}
+        known = [it for it in aliases if scope.excluded is None or not scope.excluded.match_id(it.name)]
+        self._patterns = self._with_named_targets(known)
+        self._visible = VisibleCatalog(snapshot, self._patterns, seen, self._restrict)
+        self.resolved = resolve(known, self._visible.models, self._visible.find_exact)
+        # One whose target cannot be seen exists for a caller whose scope has a pattern for it.
+        self._aliases = {it.name: it for it in known if it.name in self.resolved or scope.names(it.name, it.target)}
+        if self.resolved:
+            self._visible.name_aliases(names_by_target(self.resolved))
+        self.models = self._visible.models
+        self.application_profiles = self._visible.application_profiles
+        self.find_exact = self._visible.find_exact
         self._lists: OrderedDict[ListFilter, EntryList] = OrderedDict()
 
     def restrict_entry(self, entry: CatalogEntry) -> CatalogEntry | None:
         """What the scope sees of an entry that need not be of this snapshot; None where that is nothing."""
-        return self.scope.visible(entry, self._seen, rank=self._rank, at=self.snapshot.at)
+        return self._patterns.visible(entry, self._seen, self._restrict)
+
+    def _with_named_targets(self, aliases: Iterable[Alias]) -> Scope:
+        """The scope, which sees the targets of the aliases that its patterns match by name, too."""
+        scope = self.scope
+        named = [it for it in aliases if scope.models is not None and scope.models.match_id(it.name)]
+        if scope.models is None or not named:
+            return scope
+        whole = VisibleCatalog(self.snapshot, replace(scope, models=None), self._seen, self._restrict)
+        found = resolve(named, whole.models, whole.find_exact)
+        # A target by its id counts, too, where it has left, for the cursors of that day.
+        left = [it.target for it in named if not it.is_pattern and whole.find_exact(it.name) is None]
+        targets = [*(it.target_id for it in found.values()), *left]
+        return replace(scope, models=scope.models.with_ids(targets))
 
     @cached_property
     def destinations(self) -> frozenset[str]:
         """All places where something that the scope sees is processed, and the regions."""
-        entries = (*self.models, *self.application_profiles)
+        entries = (*self.models, *self._visible.dormant, *self.application_profiles)
         ways = (way for entry in entries for way in (*entry.invocations, *entry.former_invocations))
         return frozenset(place for way in ways for place in way.destinations).union(self.regions)
 
@@ -122,20 +142,43 @@ class CatalogView:
         """
         if entry_id is None:
             return None
-        entry = entries.by_id.get(entry_id) or self.find_exact(entry_id)
-        if entry is not None:
-            return sort_key(entry)
-        removed = self.snapshot.removed_at.get(entry_id)
-        if removed is None:
-            raise UnknownCursor(field, entry_id)
-        return key_of(removed, entry_id)
+        for spelled in self.scope.spellings(entry_id):
+            entry = entries.by_id.get(spelled) or self.find_exact(spelled)
+            if entry is not None:
+                return sort_key(entry)
+            if (key := self._key_of_alias(spelled)) is not None:
+                return key
+            gone = self.snapshot.removed.get(spelled)
+            if gone is not None and self._patterns.saw(gone, self._seen):
+                return key_of(gone.created_at, gone.id)
+        raise UnknownCursor(field, entry_id)
+
+    def _key_of_alias(self, name: str) -> SortKey | None:
+        """The place of an alias, also where its target has left the catalog."""
+        alias = self._aliases.get(name)
+        if alias is None:
+            return None
+        resolution = self.resolved.get(name)
+        target = self.find_exact(resolution.target_id) if resolution is not None else None
+        if target is not None:
+            return key_of(target.created_at, name)
+        gone = self.snapshot.removed.get(alias.target)
+        return key_of(gone.created_at, name) if gone is not None and self._patterns.saw(gone, self._seen) else None
 
     def find(self, name: str) -> CatalogEntry | None:
-        """The entry of an id, an ARN, a gateway's spelling of one, or one of these with the suffix `[1m]`."""
+        """The entry of an id, an ARN or an alias, a gateway's spelling of one, or one of these with the suffix `[1m]`.
+
+        Raises:
+            AliasTargetGone: the name is an alias, and its target is not there.
+        """
         for _ in range(MAX_DECORATIONS):
-            found = self.find_exact(name)
-            if found is not None:
-                return found
+            for spelled in self.scope.spellings(name):
+                resolution = self.resolved.get(spelled)
+                found = self.find_exact(spelled if resolution is None else resolution.target_id)
+                if found is not None:
+                    return found
+                if spelled in self._aliases:
+                    raise AliasTargetGone(self._aliases[spelled])
             if name[-len(LONG_CONTEXT_SUFFIX) :].lower() == LONG_CONTEXT_SUFFIX:
                 name = name[: -len(LONG_CONTEXT_SUFFIX)]
             elif name.startswith(GATEWAY_PREFIXES):
@@ -144,83 +187,71 @@ class CatalogView:
                 return None
         return None
 
-    def find_exact(self, name: str) -> CatalogEntry | None:
-        """The entry of an id, or of a model's or a profile's ARN."""
-        model = self._by_id.get(name)
-        if model is not None:
-            return model
-        model = self.snapshot.by_profile.get(name)
-        seen = None if model is None else self._by_id.get(model.id)
-        if seen is not None and any(way.profile_id == name for way in (*seen.invocations, *seen.former_invocations)):
-            return self._profile_entry(seen, name)
-        arn = ARN.fullmatch(name)
-        if arn is None:
-            return next((it for it in self.application_profiles if it.id == name), None)
-        known = self._by_id if arn["kind"] == "foundation-model" else self.snapshot.by_profile
-        return self.find_exact(arn["id"]) if arn["id"] in known else None
-
-    def _visible(self, entries: Iterable[CatalogEntry], seen: InvocationFilter) -> tuple[CatalogEntry, ...]:
-        visible = [
-            left
-            for entry in entries
-            if (left := self.scope.visible(entry, seen, rank=self._rank, at=self.snapshot.at)) is not None
-        ]
-        return tuple(sorted(visible, key=sort_key))
-
     def _entries(self, wanted: ListFilter) -> Iterator[CatalogEntry]:
         models: Iterable[CatalogEntry] = self.models
         own: Iterable[CatalogEntry] = self.application_profiles
-        if wanted.regions or wanted.within:
-            left = InvocationFilter(
-                regions=self._known_regions(wanted.regions) if wanted.regions else None,
-                destinations=self._known_destinations(wanted.within) if wanted.within else None,
-            )
-            models, own = self._restricted(models, left), self._restricted(own, left)
-        if wanted.view != PROFILES_VIEW:
-            yield from models
-        else:
+        left = InvocationFilter(
+            regions=self._known_regions(wanted.regions) if wanted.regions else None,
+            destinations=self._known_destinations(wanted.within) if wanted.within else None,
+        )
+        if not left.is_open:
+            models, own = self._restricted((*models, *self._visible.dormant), left), self._restricted(own, left)
+        aliases: list[CatalogEntry] = []
+        if wanted.view == PROFILES_VIEW:
             yield from filter(None, map(_on_demand_only, models))
+        else:
+            aliases = list(self._alias_entries(models, own))
+            yield from (*models, *aliases)
         if wanted.view != MODELS_VIEW:
-            names = Counter(model.name for model in models)
+            names = Counter(entry.name for entry in (*models, *aliases))
             # An id stands once in a list, though a profile may call several models.
-            profiles = {entry.id: entry for model in models for entry in self._profiles(model)}
-            yield from _with_distinct_names(
-                [*(entry for entry in profiles.values() if entry.id not in self._by_id), *own], names
-            )
+            profiles: dict[str, CatalogEntry] = {}
+            for entry in (it for model in models for it in self._profiles(model)):
+                if entry.id not in self._visible.by_id:
+                    profiles.setdefault(entry.id, entry)
+            yield from _with_distinct_names([*profiles.values(), *own], names)
+
+    def _alias_entries(self, models: Iterable[CatalogEntry], own: Iterable[CatalogEntry]) -> Iterator[CatalogEntry]:
+        """The entries of listed aliases whose targets are among these entries and their profiles."""
+        if not self.resolved:
+            return
+        listed = {it: self._aliases[it] for it in self.resolved if self._aliases[it].is_listed}
+        wanted = {self.resolved[it].target_id for it in listed}
+        targets: dict[str, CatalogEntry] = {}
+        for entry in (*own, *models):
+            for target_id in (entry.id, *profile_ids(entry.invocations or entry.former_invocations)):
+                if target_id in wanted:
+                    target = entry if target_id == entry.id else self._visible.profile_entry(entry, target_id)
+                    targets.setdefault(target_id, target)
+        for name, alias in listed.items():
+            if (found := targets.get(self.resolved[name].target_id)) is not None:
+                yield alias.entry_of(found)
 
     def _restricted(self, entries: Iterable[CatalogEntry], wanted: InvocationFilter) -> list[CatalogEntry]:
-        at = self.snapshot.at
-        return [left for entry in entries if (left := restrict(entry, wanted, rank=self._rank, at=at)) is not None]
+        return [left for entry in entries if (left := self._restrict(entry, wanted)) is not None]
 
     def _profiles(self, model: CatalogEntry) -> Iterator[CatalogEntry]:
         ways = model.invocations or model.former_invocations
         for profile_id in dict.fromkeys(way.profile_id for way in ways if way.profile_id is not None):
-            yield self._profile_entry(model, profile_id)
+            yield self._visible.profile_entry(model, profile_id)
 
-    def _profile_entry(self, model: CatalogEntry, profile_id: str) -> CatalogEntry:
-        geography = geography_of(profile_id, model.id)
-        name = self.snapshot.profile_names.get(profile_id)
-        return replace(
-            model,
-            kind=INFERENCE_PROFILE,
-            id=profile_id,
-            name=name or f"{model.name} ({_in_words(geography) if geography else profile_id})",
-            geography=geography,
-            invocations=tuple(way for way in model.invocations if way.profile_id == profile_id),
-            former_invocations=tuple(way for way in model.former_invocations if way.profile_id == profile_id),
-        )
-
-    def _known_regions(self, patterns: Sequence[str]) -> frozenset[str]:
+    def _known_regions(self, patterns: Sequence[str]) -> frozenset[str] | None:
         for pattern in patterns:
             if not matching([pattern.strip()], self.regions):
                 raise UnknownValue("region", self.regions)
-        return matching([pattern.strip() for pattern in patterns], self.regions)
+        return _some([pattern.strip() for pattern in patterns], self.regions)
 
     def _known_destinations(self, patterns: Sequence[str]) -> frozenset[str]:
         for pattern in patterns:
             if not _places([pattern], self.destinations):
                 raise UnknownValue("within", self.destinations)
         return _places(patterns, self.destinations)
+
+
+def _some(patterns: Iterable[str], regions: Collection[str]) -> frozenset[str] | None:
+    """The regions that patterns match; None for all of them, which is no filter."""
+    found = matching(patterns, regions)
+    return None if len(found) == len(regions) else found
 
 
 def _places(patterns: Iterable[str], known: Iterable[str]) -> frozenset[str]:
@@ -237,10 +268,6 @@ def _on_demand_only(model: CatalogEntry) -> CatalogEntry | None:
     if not invocations and (model.invocations or not former):
         return None
     return replace(model, invocations=invocations, former_invocations=former)
-
-
-def _in_words(geography: str) -> str:
-    return geography.upper() if len(geography) <= MAX_ABBREVIATION else geography.capitalize()
 
 
 def _with_distinct_names(profiles: Sequence[CatalogEntry], names: Counter[str]) -> Iterator[CatalogEntry]:

@@ -120,6 +120,13 @@ KEY_SOURCE_FAILURES = Counter(
     namespace=NAMESPACE,
     registry=REGISTRY,
 )
+OPERATOR_FILE_REJECTED = Gauge(
+    "operator_file_rejected",
+    "1 if any worker's last look at the operator's file refused it; the last good one stays in force.",
+    namespace=NAMESPACE,
+    registry=REGISTRY,
+    multiprocess_mode="livemax",
+)
 
 # Prometheus sees no increase in a series that begins with its first event.
 for _outcome in ("complete", "partial", "failed"):

@@ -21,6 +21,7 @@ from app.catalog.records import (
     CatalogState,
     FoundationModel,
     InferenceProfile,
+    Invocation,
     PartFailure,
     PartListing,
     PartResult,
@@ -93,6 +94,18 @@ FAILURES = st.builds(
     detail=st.just("") | WORDS,
     duration_ms=COUNTS,
 )
+REMOVED = st.builds(
+    RemovedModel,
+    id=WORDS,
+    created_at=INSTANTS,
+    removed_at=INSTANTS,
+    model_id=st.just("") | WORDS,
+    provider=st.none() | WORDS,
+    invocations=st.lists(
+        st.builds(Invocation, kind=WORDS, regions=SOME_WORDS, profile_id=st.none() | WORDS, destinations=SOME_WORDS),
+        max_size=2,
+    ).map(tuple),
+)
 STATES = st.builds(
     CatalogState,
     source=WORDS,
@@ -106,9 +119,7 @@ STATES = st.builds(
     retried_at=st.none() | INSTANTS,
     listings=st.lists(part_listings(), max_size=3, unique_by=part_of).map(tuple),
     failures=st.lists(FAILURES, max_size=2, unique_by=part_of).map(tuple),
-    removed=st.lists(st.builds(RemovedModel, id=WORDS, created_at=INSTANTS, removed_at=INSTANTS), max_size=2).map(
-        tuple
-    ),
+    removed=st.lists(REMOVED, max_size=2).map(tuple),
 )
 
 STATE = CatalogState(
@@ -279,7 +290,7 @@ def test_a_catalog_of_format_1_is_served() -> None:
         ),
         ("maker.bare", "active", (), {}),
     ]
-    assert found.removed_at == {"maker.gone": day(5)}
+    assert found.removed["maker.gone"].created_at == day(5)
     entry = view(found).find(f"eu.{OPUS}")
     assert entry is not None and entry.name == "Claude Opus 4.8 (EU)"
     assert [(it.region, it.state) for it in status_of(found, at=NOW, refresh_s=900).regions] == [

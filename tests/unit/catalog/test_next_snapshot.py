@@ -472,7 +472,7 @@ def test_a_state_that_was_stored_gives_the_snapshot_that_was_published() -> None
         "by_id",
         "by_profile",
         "profile_names",
-        "removed_at",
+        "removed",
         "changed_at",
         "valid_until",
     ):
@@ -500,9 +500,9 @@ def test_an_entry_that_left_is_remembered_for_a_day() -> None:
     last = following(left, now, regions=(EAST,), at=LATER + REMOVED_KEPT)
 
     gone = {"a": day(3), "us.a": day(3), "us.b": day(2), "arn": day(2)}
-    assert left.removed_at == next_to_last.removed_at == gone
+    assert left.removed == next_to_last.removed and {it: left.removed[it].created_at for it in left.removed} == gone
     assert {it.removed_at for it in left.state.removed} == {LATER}
-    assert last.removed_at == {}
+    assert last.removed == {}
 
 
 def test_so_many_that_left_are_remembered_and_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -511,7 +511,7 @@ def test_so_many_that_left_are_remembered_and_no_more(monkeypatch: pytest.Monkey
 
     left = following(before, listing(EAST, model("d")), regions=(EAST,))
 
-    assert list(left.removed_at) == ["b", "c"]
+    assert list(left.removed) == ["b", "c"]
 
 
 def test_an_entry_that_came_back_is_not_remembered_as_gone() -> None:
@@ -520,8 +520,8 @@ def test_an_entry_that_came_back_is_not_remembered_as_gone() -> None:
 
     back = following(left, listing(EAST, model("a"), model("b"), profile("us.b", "b")), regions=(EAST,))
 
-    assert sorted(left.removed_at) == ["a", "us.b"]
-    assert list(back.removed_at) == ["eu.b"]
+    assert sorted(left.removed) == ["a", "us.b"]
+    assert list(back.removed) == ["eu.b"]
 
 
 def test_a_clock_that_was_set_back_forgets_nothing_that_left() -> None:
@@ -530,4 +530,4 @@ def test_a_clock_that_was_set_back_forgets_nothing_that_left() -> None:
 
     after = following(left, listing(EAST, model("b")), regions=(EAST,), at=NOW - timedelta(days=900))
 
-    assert list(after.removed_at) == ["a"]
+    assert list(after.removed) == ["a"]

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from app.catalog import patterns
 from app.catalog.patterns import PatternSet, matches, matching
 
 
@@ -54,3 +55,38 @@ def test_a_pattern_of_many_stars_is_no_search_without_end() -> None:
 @given(st.lists(st.text(alphabet="ab*", max_size=5), max_size=5), st.text(alphabet="ab", max_size=5))
 def test_many_patterns_match_what_one_of_them_does(patterns: list[str], text: str) -> None:
     assert PatternSet(patterns).matches(text) is any(matches(pattern, text) for pattern in patterns)
+
+
+@pytest.mark.parametrize(
+    ("pattern", "is_match"),
+    [
+        ("anthropic.*-v1:0", True),
+        ("*claude*opus*", True),
+        ("*v1:0", True),
+        ("*v*", True),
+        ("*ws*", False),
+        ("a*z", False),
+    ],
+)
+def test_any_pattern_is_found_among_a_thousand_others(pattern: str, is_match: bool) -> None:
+    others = [
+        f"{before}{number}{after}" for number in range(250) for before in ("x", "*x") for after in ("*", "*x", "")
+    ]
+
+    assert PatternSet([*others, pattern]).matches("anthropic.claude-opus-v1:0") is is_match
+
+
+def test_a_thousand_patterns_are_not_tried_one_by_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A text is held against those alone that share a rare piece with it."""
+    tried: list[str] = []
+
+    def watched(pattern: str, text: str) -> bool:
+        tried.append(pattern)
+        return matches(pattern, text)
+
+    monkeypatch.setattr(patterns, "matches", watched)
+    many = PatternSet(f"*claude*-{number:04}-*" for number in range(1000))
+
+    assert many.matches("anthropic.claude-opus-0123-v1:0")
+    assert not many.matches("anthropic.claude-opus-4-5-v1:0")
+    assert len(tried) < 5

@@ -6,11 +6,15 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 
+from app.catalog.codec import decode_state, encode_state
 from app.catalog.entries import RETIRED
+from app.catalog.next_snapshot import next_snapshot
 from app.catalog.paging import UnknownCursor
+from app.catalog.records import RemovedModel
 from app.catalog.scope import ALL_VIEW, PROFILES_VIEW, VIEWS, EntryPatterns
+from app.catalog.snapshot import build_snapshot
 from app.catalog.view import ListFilter, UnknownValue
-from tests.support.builders import NOW, listing, model, profile, snapshot, view
+from tests.support.builders import NOW, day, listing, model, profile, snapshot, view
 from tests.unit.catalog.generated import PLACES, SOURCES, WORLDS, World
 
 ARN = "arn:aws:bedrock:eu-west-1:123456789012:application-inference-profile/abc123"
@@ -170,3 +174,85 @@ def test_a_scope_of_regions_and_destinations_is_the_same_filter(
         assert [(it.id, it.invoke, it.lifecycle) for it in seen] == [
             (it.id, it.invoke, it.lifecycle) for it in filtered
         ]
+
+
+def test_a_profile_is_found_through_any_model_that_the_scope_sees() -> None:
+    catalog = snapshot(
+        listing("us-east-1", model("a"), model("b"), profile("us.both", {"a": ["us-east-1"], "b": ["us-east-1"]}))
+    )
+    found = [it.find("us.both") for it in (view(catalog), view(catalog, models=patterns("b")))]
+
+    assert [it.model_id for it in found if it is not None] == ["a", "b"]
+
+
+def test_a_model_that_ended_where_a_filter_looks_is_there_though_another_region_only_sells_it() -> None:
+    catalog = snapshot(
+        listing("us-east-1", model("a", end_of_life_at=NOW - timedelta(days=1))),
+        listing("eu-west-1", model("a", inference_types=("PROVISIONED",))),
+    )
+
+    assert view(catalog).entry_list(ListFilter()).entries == ()
+    for scoped, wanted in ((view(catalog, regions=("us-*",)), ()), (view(catalog), ("us-*",))):
+        [entry] = scoped.entry_list(ListFilter(regions=wanted)).entries
+        assert (entry.id, entry.lifecycle) == ("a", RETIRED)
+
+
+def test_patterns_that_match_every_region_are_no_filter() -> None:
+    catalog = snapshot(
+        listing("us-east-1", model("a", start_of_life_at=day(1), end_of_life_at=NOW - timedelta(days=1))),
+        listing("eu-west-1", model("a", start_of_life_at=day(5))),
+    )
+    [plain] = view(catalog).entry_list(ListFilter()).entries
+
+    assert view(catalog, regions=("*",)).models == view(catalog, models=patterns("*")).models == (plain,)
+    assert view(catalog).entry_list(ListFilter(regions=("us-*", "eu-*"))).entries == (plain,)
+
+
+@pytest.mark.parametrize(
+    ("scope", "is_known"),
+    [
+        ({}, True),
+        ({"models": patterns("gone.*")}, True),
+        ({"models": patterns("us.gone.*")}, True),
+        ({"models": patterns("provider:maker")}, True),
+        ({"models": patterns("other")}, False),
+        ({"excluded": patterns("gone.model")}, False),
+        ({"excluded": patterns("us.*")}, False),
+        ({"regions": ("us-*",)}, True),
+        ({"regions": ("eu-*",)}, False),
+        ({"within": ("us-*",)}, True),
+        ({"within": ("us-east-1",)}, False),
+    ],
+)
+def test_a_cursor_of_what_left_is_judged_by_its_last_invocations(scope: dict[str, Any], is_known: bool) -> None:
+    profiles = profile("us.gone.model", {"gone.model": ["us-east-1", "us-west-2"]})
+    row = model("gone.model", provider="Maker", inference_types=("INFERENCE_PROFILE",))
+    before = snapshot(listing("us-east-1", row, profiles), listing("us-west-2"), listing("eu-west-1", model("b")))
+    after = next_snapshot(
+        before,
+        (*listing("us-east-1", model("c")), *listing("us-west-2"), *listing("eu-west-1", model("b"))),
+        source="aws",
+        regions=before.state.regions,
+        at=NOW + timedelta(minutes=1),
+        max_stale=timedelta(0),
+    )
+    stored = build_snapshot(decode_state(encode_state(after.state)), at=NOW)
+    for catalog in (after, stored):
+        scoped = view(catalog, **scope)
+        for name in ("gone.model", "us.gone.model"):
+            if is_known:
+                assert scoped.cursor("after_id", name, scoped.entry_list(ListFilter())) is not None
+            else:
+                with pytest.raises(UnknownCursor):
+                    scoped.cursor("after_id", name, scoped.entry_list(ListFilter()))
+
+
+def test_what_an_older_version_removed_is_known_to_a_scope_without_rules_alone() -> None:
+    catalog = snapshot(
+        listing("us-east-1", model("a")), removed=(RemovedModel(id="z", created_at=day(1), removed_at=NOW),)
+    )
+    entries = view(catalog).entry_list(ListFilter())
+
+    assert view(catalog).cursor("after_id", "z", entries) is not None
+    with pytest.raises(UnknownCursor):
+        view(catalog, models=patterns("*")).cursor("after_id", "z", entries)

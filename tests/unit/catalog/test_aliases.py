@@ -1,0 +1,231 @@
+"""Names of the operator's: what they stand for, in whose sight, and how lists and look-ups show them."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from app.catalog.aliases import Alias, AliasTargetGone, Resolution, taken_names
+from app.catalog.entries import ALIAS
+from app.catalog.paging import UnknownCursor
+from app.catalog.records import Invocation, RemovedModel
+from app.catalog.scope import ALL_VIEW, MODELS_VIEW, PROFILES_VIEW, EntryPatterns, Scope
+from app.catalog.view import CatalogView, ListFilter
+from tests.support.builders import NOW, day, listing, model, profile, snapshot
+
+ARN = "arn:aws:bedrock:us-east-1:123456789012:application-inference-profile/x"
+WORLD = snapshot(
+    listing(
+        "us-east-1",
+        model("m.sonnet-3", start_of_life_at=day(3), name="Sonnet 3"),
+        model("m.sonnet-3b", start_of_life_at=day(3)),
+        model("m.sonnet-9", start_of_life_at=day(9), lifecycle_status="LEGACY"),
+        model("m.sonnet-8", start_of_life_at=day(8), output_modalities=("IMAGE",)),
+        model("m.sonnet-7", start_of_life_at=day(7), inference_types=("PROVISIONED",)),
+        model("m.opus", start_of_life_at=day(1)),
+        profile("us.m.opus", {"m.opus": ["us-east-1"]}),
+        application_profiles=[profile(ARN, {"m.opus": ["us-east-1"]}, name="Own")],
+    ),
+    listing("eu-west-1", model("m.opus", start_of_life_at=day(1)), profile("eu.m.opus", {"m.opus": ["eu-west-1"]})),
+    removed=(
+        RemovedModel(id="m.gone", created_at=day(2), removed_at=NOW, model_id="m.gone"),
+        RemovedModel(id="m.unknown", created_at=day(2), removed_at=NOW),
+    ),
+)
+
+
+def seen(*aliases: Alias, **scope: Any) -> CatalogView:
+    return CatalogView(WORLD, Scope(**scope), aliases)
+
+
+def alias(target: str, name: str = "name", **more: Any) -> Alias:
+    return Alias(name=name, target=target, **more)
+
+
+def listed(view: CatalogView, listed: str = ALL_VIEW, **filters: Any) -> dict[str, str | None]:
+    entries = view.entry_list(ListFilter(view=listed, **filters)).entries
+    return {it.id: it.alias_of for it in entries if it.kind == ALIAS}
+
+
+@pytest.mark.parametrize(
+    ("target", "found"),
+    [
+        ("m.opus", "m.opus"),
+        ("us.m.opus", "us.m.opus"),
+        (ARN, ARN),
+        ("arn:aws:bedrock:us-east-1::foundation-model/m.opus", "m.opus"),
+        ("m.sonnet-9", "m.sonnet-9"),
+        ("m.sonnet-*", "m.sonnet-3"),
+        ("*OPUS", "m.opus"),
+        ("eu.*", "eu.m.opus"),
+        ("*", "m.sonnet-3"),
+    ],
+)
+def test_an_alias_stands_for_an_id_an_arn_or_the_newest_active_chat_model_of_a_pattern(target: str, found: str) -> None:
+    entry = seen(alias(target)).find("name")
+
+    assert entry is not None
+    assert (entry.id, entry.aliases, entry.alias_of) == (found, ("name",), None)
+
+
+def test_of_equal_dates_the_first_in_list_order_counts_and_the_others_are_told() -> None:
+    resolved = seen(alias("m.sonnet-*"), alias("m.opus", "other")).resolved
+
+    assert resolved == {
+        "name": Resolution(target_id="m.sonnet-3", equally_new=("m.sonnet-3b",)),
+        "other": Resolution(target_id="m.opus"),
+    }
+
+
+@pytest.mark.parametrize("name", ["name[1m]", "bedrock/name", "anthropic/name[1M]", "x/name", "x/m.opus", "m.opus"])
+def test_an_alias_resolves_in_every_spelling_of_an_id(name: str) -> None:
+    entry = seen(alias("m.opus"), id_format="x/{id}").find(name)
+
+    assert entry is not None and entry.id == "m.opus"
+
+
+def test_lists_of_models_show_listed_aliases_with_what_their_targets_have() -> None:
+    view = seen(
+        alias("us.m.opus", display_name="Opus"), alias("m.sonnet-3", "plain"), alias("m.opus", "no", is_listed=False)
+    )
+    entries = view.entry_list(ListFilter(view=MODELS_VIEW)).by_id
+    target = view.find("us.m.opus")
+
+    assert target is not None
+    assert listed(view) == listed(view, MODELS_VIEW) == {"name": "us.m.opus", "plain": "m.sonnet-3"}
+    assert listed(view, PROFILES_VIEW) == {}
+    assert (entries["name"].name, entries["plain"].name) == ("Opus", "plain")
+    assert entries["name"].invoke == target.invoke == {"us-east-1": "us.m.opus"}
+    assert entries["plain"].invoke == {"us-east-1": "m.sonnet-3"}
+    assert (entries["m.opus"].aliases, entries["m.sonnet-3"].aliases, target.aliases) == (
+        ("no",),
+        ("plain",),
+        ("name",),
+    )
+    assert entries["plain"].aliases == ()
+
+
+def test_an_alias_is_listed_where_a_filter_leaves_its_target() -> None:
+    view = seen(alias("us.m.opus"), alias("m.opus", "both"), alias(ARN, "own"))
+
+    assert listed(view, regions=("eu-*",)) == {"both": "m.opus"}
+    assert listed(view, within=("us-east-1",)) == {"name": "us.m.opus", "both": "m.opus", "own": ARN}
+    [europe] = [it for it in view.entry_list(ListFilter(regions=("eu-*",))).entries if it.id == "both"]
+    assert europe.regions == ("eu-west-1",)
+
+
+def test_an_alias_is_resolved_within_what_the_caller_sees() -> None:
+    view = seen(alias("*.m.opus"), alias("m.sonnet-*", "sonnet"), regions=("eu-*",))
+
+    entry = view.find("name")
+    assert entry is not None and entry.id == "eu.m.opus"
+    with pytest.raises(AliasTargetGone) as gone:
+        view.find("sonnet")
+    assert gone.value.alias == alias("m.sonnet-*", "sonnet")
+    assert listed(view) == {"name": "eu.m.opus"}
+
+
+@pytest.mark.parametrize("target", ["m.gone", "z*", "us.m.gone", "m.sonnet-7"])
+def test_a_target_that_is_not_there_is_an_error_that_names_alias_and_target(target: str) -> None:
+    with pytest.raises(AliasTargetGone) as gone:
+        seen(alias(target)).find("name")
+
+    assert (gone.value.alias.name, gone.value.alias.target) == ("name", target)
+    assert listed(seen(alias(target))) == {}
+
+
+@pytest.mark.parametrize(
+    ("models", "excluded", "found"),
+    [
+        (None, None, "m.opus"),
+        (["m.opus"], None, "m.opus"),
+        (["us.m.opus"], None, "m.opus"),
+        (["name"], None, "m.opus"),
+        (["n*"], None, "m.opus"),
+        (["m.sonnet-3"], None, None),
+        (["name"], ["name"], None),
+        (None, ["n*"], None),
+    ],
+)
+def test_a_scope_knows_an_alias_by_its_name_or_by_its_target(
+    models: list[str] | None, excluded: list[str] | None, found: str | None
+) -> None:
+    patterns = {"models": models, "excluded": excluded}
+    scope = {key: EntryPatterns(tuple(it)) for key, it in patterns.items() if it is not None}
+    view = seen(alias("m.opus"), **scope)
+    entry = view.find("name")
+
+    assert (entry and entry.id) == found
+    assert listed(view) == ({} if found is None else {"name": "m.opus"})
+
+
+def test_a_scope_that_names_an_alias_sees_its_target_and_no_more() -> None:
+    view = seen(alias("us.m.opus"), models=EntryPatterns(("name",)))
+
+    assert [it.id for it in view.entry_list(ListFilter(view=ALL_VIEW)).entries] == ["m.opus", "name", "us.m.opus"]
+    entry = view.find("m.opus")
+    assert entry is not None and entry.invoke == {"us-east-1": "us.m.opus"}
+    assert seen(alias("m.opus"), models=EntryPatterns(("name",))).find("eu.m.opus") is not None
+
+
+def test_no_alias_lets_a_scope_see_what_only_patterns_of_arns_match() -> None:
+    view = seen(alias(ARN), models=EntryPatterns(("name", "*")))
+
+    with pytest.raises(AliasTargetGone):
+        view.find("name")
+    found = seen(alias(ARN), models=EntryPatterns(("arn:*",))).find("name")
+    assert found is not None and (found.id, found.aliases) == (ARN, ("name",))
+
+
+def test_an_id_wins_over_an_alias_of_the_same_name() -> None:
+    view = seen(alias("m.opus", "m.sonnet-3"))
+    entry = view.find("m.sonnet-3")
+
+    assert entry is not None and entry.id == "m.sonnet-3"
+    assert listed(view) == {}
+
+
+def test_names_that_are_ids_of_the_catalog_are_found() -> None:
+    aliases = [alias("m.opus", it) for it in ("free", "m.opus", "us.m.opus", ARN)]
+
+    assert taken_names(aliases, WORLD) == ("m.opus", "us.m.opus", ARN)
+
+
+def test_an_alias_is_a_cursor_also_for_a_day_after_its_target_left() -> None:
+    view = seen(alias("m.opus"), alias("m.gone", "old"), alias("m.unknown", "older"), alias("z", "never"))
+    entries = view.entry_list(ListFilter())
+
+    assert view.cursor("after_id", "name", entries) == (-day(1).timestamp(), "name")
+    assert view.cursor("after_id", "older", entries) == (-day(2).timestamp(), "older")
+    for name in ("never", "old"):
+        with pytest.raises(UnknownCursor):
+            view.cursor("after_id", name, entries)
+
+
+def test_what_a_scope_saw_by_an_alias_alone_is_a_cursor_for_a_day_after_it_left() -> None:
+    gone = RemovedModel(
+        id="z",
+        created_at=day(2),
+        removed_at=NOW,
+        model_id="z",
+        invocations=(Invocation(kind="on_demand", regions=("us-east-1",)),),
+    )
+    world = snapshot(listing("us-east-1", model("a")), removed=(gone,))
+    scope = Scope(models=EntryPatterns(("name",)))
+    view = CatalogView(world, scope, [alias("z")])
+
+    for name in ("z", "name"):
+        assert view.cursor("after_id", name, view.entry_list(ListFilter())) == (-day(2).timestamp(), name)
+    other = CatalogView(world, scope, [alias("a")])
+    with pytest.raises(UnknownCursor):
+        other.cursor("after_id", "z", other.entry_list(ListFilter()))
+
+
+def test_a_retired_target_is_still_found() -> None:
+    ended = model("a", lifecycle_status="LEGACY", end_of_life_at=NOW - timedelta(days=1))
+    view = CatalogView(snapshot(listing("us-east-1", ended)), Scope(), [alias("a"), alias("a*", "pattern")])
+    entry = view.find("name")
+
+    assert entry is not None and entry.lifecycle == "retired"
+    with pytest.raises(AliasTargetGone):
+        view.find("pattern")
