@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from app.catalog.entries import ACTIVE, RETIRED, CatalogEntry
+from app.catalog.entries import ACTIVE, RETIRED, CatalogEntry, profile_ids
 from app.catalog.event_changes import days_left
 from app.catalog.snapshot import CatalogSnapshot
 from app.catalog.view import CatalogView
@@ -48,7 +48,7 @@ def retirements(view: CatalogView, *, include_retired: bool = False) -> tuple[Re
     """The models that end or are legacy, the next one to end first; days are counted from the snapshot's moment on."""
     newest = _newest_of_lines(view.models)
     found = [
-        _retirement(entry, view.snapshot.at, newest)
+        _retirement(entry, view, newest)
         for entry in view.models
         if _has_dates(entry) and (include_retired or entry.lifecycle != RETIRED)
     ]
@@ -71,7 +71,7 @@ def _has_dates(entry: CatalogEntry) -> bool:
     return entry.lifecycle != ACTIVE or any(row.legacy_at or row.end_of_life_at for row, _ in entry.rows)
 
 
-def _retirement(entry: CatalogEntry, at: datetime, newest: dict[str, CatalogEntry]) -> Retirement:
+def _retirement(entry: CatalogEntry, view: CatalogView, newest: dict[str, CatalogEntry]) -> Retirement:
     rows = [row for row, _ in entry.rows]
     retires_at = end_of(entry)
     hint = newest.get(_line_of(entry) or "")
@@ -83,9 +83,9 @@ def _retirement(entry: CatalogEntry, at: datetime, newest: dict[str, CatalogEntr
         legacy_at=_earliest(row.legacy_at for row in rows),
         extended_access_at=_earliest(row.extended_access_at for row in rows),
         retires_at=retires_at,
-        days_left=None if retires_at is None else days_left(retires_at, at),
+        days_left=None if retires_at is None else days_left(retires_at, view.snapshot.at),
         dates=_dates_of(entry),
-        aliases=_aliases_of(entry),
+        aliases=_aliases_of(entry, view),
         replacement_hint=None if hint is None or hint.id == entry.id else hint.id,
     )
 
@@ -115,8 +115,10 @@ def _newest_of_lines(models: Sequence[CatalogEntry]) -> dict[str, CatalogEntry]:
 
 
 def _line_of(entry: CatalogEntry) -> str | None:
-    return getattr(getattr(entry, "card", None), "line", None)
+    return None if entry.card is None else entry.card.line
 
 
-def _aliases_of(entry: CatalogEntry) -> tuple[str, ...]:
-    return tuple(getattr(entry, "aliases", ()))
+def _aliases_of(entry: CatalogEntry, view: CatalogView) -> tuple[str, ...]:
+    """The names that stand for the model or for one of its profiles."""
+    ids = {entry.id, *profile_ids(entry.invocations, entry.former_invocations)}
+    return tuple(sorted(name for name, it in view.resolved.items() if it.target_id in ids))

@@ -3,8 +3,13 @@
 from datetime import timedelta
 from typing import Any
 
+from app.catalog.aliases import Alias
+from app.catalog.cards import NO_CARDS
 from app.catalog.retirements import ending_soon, retirements
-from tests.support.builders import NOW, day, listing, model, snapshot, view
+from app.catalog.scope import Scope
+from app.catalog.snapshot import build_snapshot
+from app.catalog.view import CatalogView
+from tests.support.builders import NOW, day, listing, model, profile, snapshot, view
 
 EAST, WEST = "us-east-1", "eu-west-1"
 
@@ -76,3 +81,36 @@ def test_the_metrics_know_what_ends_within_180_days_everywhere() -> None:
     rows = ending("a", 180), ending("b", 181), ending("c", -1), ending("d", None), model("e")
 
     assert ending_soon(snapshot(listing(EAST, *rows)), at=NOW) == {"a": NOW + timedelta(days=180)}
+
+
+def test_aliases_of_a_model_and_of_its_profiles_stand_beside_it() -> None:
+    parts = listing(EAST, ending("a", 10), model("b"), profile("us.a", {"a": [EAST]}))
+    aliases = [
+        Alias(name=name, target=it) for name, it in (("two", "us.a"), ("one", "a"), ("other", "b"), ("gone", "c"))
+    ]
+
+    (found,) = retirements(CatalogView(snapshot(parts), Scope(), aliases))
+
+    assert found.aliases == ("one", "two")
+
+
+def test_the_newest_active_model_of_the_same_line_is_a_hint() -> None:
+    cards = {it: {"line": "opus"} for it in ("old", "new", "newest", "legacy")} | {"alone": {"line": "haiku"}}
+    book = NO_CARDS.with_operator(cards, as_of=NOW.date())
+    rows = (
+        ending("old", 10),
+        model("new", start_of_life_at=day(5)),
+        model("newest", start_of_life_at=day(6)),
+        ending("legacy", 20, start_of_life_at=day(7)),
+        ending("alone", 30),
+        ending("unknown", 40),
+    )
+
+    found = retirements(view(build_snapshot(snapshot(listing(EAST, *rows)).state, at=NOW, cards=book)))
+
+    assert [(it.model_id, it.replacement_hint) for it in found] == [
+        ("old", "newest"),
+        ("legacy", "newest"),
+        ("alone", None),
+        ("unknown", None),
+    ]
