@@ -188,7 +188,7 @@ class _Run:
         return not self._sender._stopping() and time.monotonic() < self._give_up and self._lease.held()
 
     def _save(self) -> None:
-        if self._lease.held():
+        if self._lease.held():  # Or else its new holder's cursors count, and an event may come twice.
             self._sender._cursors.save(self._cursors)
 
     def _send_next(self, target: Target) -> bool:
@@ -206,8 +206,6 @@ class _Run:
                 self._set(target, replace(cursor, event_id=passed))
             return False
         attempt = self._sender._send(target, event_message(target, pending[0], at=now))
-        if not self._lease.held():
-            return False  # Whoever holds it now decides; the event may come twice.
         metrics.WEBHOOK_DELIVERIES.labels(target.name, attempt.outcome).inc()
         self._take(target, cursor, pending[0], attempt)
         return attempt.outcome == DELIVERED

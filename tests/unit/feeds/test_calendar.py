@@ -1,5 +1,7 @@
 """The calendar of retirements, as two parsers read it."""
 
+import subprocess
+import sys
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
@@ -9,6 +11,7 @@ import ics
 from app.api.feeds.queries import retirements_ics
 from app.catalog.snapshot import CatalogSnapshot
 from tests.support.builders import NOW, day, listing, model, snapshot, view
+from tests.support.servers import PROJECT
 from tests.unit.catalog.test_changes import EAST, WEST, following
 
 ENDS = datetime(2027, 1, 8, 8, tzinfo=UTC)
@@ -125,3 +128,9 @@ def test_what_ends_lines_in_names_does_not_end_them_in_the_file() -> None:
     (event,) = calendar_of(snapshot(listing(EAST, row)))
 
     assert "attach" not in event
+
+
+def test_nothing_of_the_library_is_imported_before_the_first_calendar() -> None:
+    code = "import sys; import app.api.feeds.calendar; sys.exit('icalendar' in sys.modules)"
+
+    assert subprocess.run([sys.executable, "-c", code], cwd=PROJECT, check=False).returncode == 0
