@@ -368,6 +368,9 @@ def test_an_engine_that_refuses_writes_makes_the_host_go_alone_until_it_takes_th
 
     fleet.server.refuses = set()
     fleet.run(70)
+    for it in fleet.hosts:  # the last to refresh may have saved after the other looked
+        it.follow()
+        it.refresher.reload_if_changed()
 
     assert {it.shared.link.state for it in fleet.hosts} == {LinkState.LINKED}
     assert host.version() == other.version() == fleet.server.newest
