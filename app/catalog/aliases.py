@@ -55,6 +55,22 @@ class Resolution:
 
 Find = Callable[[str], CatalogEntry | None]
 
+# What an alias can be: it stands for something, nothing is there that it could stand for, or its name is an id itself.
+RESOLVED = "resolved"
+GONE = "gone"
+TAKEN = "taken"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AliasStatus:
+    """An alias for the operator: its state, the id that it stands for, and others that are as new."""
+
+    name: str
+    target: str
+    state: str
+    target_id: str | None = None
+    equally_new: tuple[str, ...] = ()
+
 
 def resolve(aliases: Iterable[Alias], models: Sequence[CatalogEntry], find: Find) -> dict[str, Resolution]:
     """What each alias stands for, by name. One whose target is not there, or whose name is an id, is left out.
@@ -76,6 +92,26 @@ def resolve(aliases: Iterable[Alias], models: Sequence[CatalogEntry], find: Find
         by_pattern = _newest(set(patterns.values()), models)
         found |= {name: by_pattern[it] for name, it in patterns.items() if it in by_pattern}
     return found
+
+
+def statuses(aliases: Iterable[Alias], resolved: Mapping[str, Resolution], find: Find) -> tuple[AliasStatus, ...]:
+    """The state of each alias, in the file's order.
+
+    Args:
+        resolved, find: as `resolve` has them.
+    """
+
+    def status(alias: Alias) -> AliasStatus:
+        resolution = resolved.get(alias.name)
+        if resolution is not None:
+            target_id, equally_new = resolution.target_id, resolution.equally_new
+            return AliasStatus(
+                name=alias.name, target=alias.target, state=RESOLVED, target_id=target_id, equally_new=equally_new
+            )
+        state = GONE if find(alias.name) is None else TAKEN
+        return AliasStatus(name=alias.name, target=alias.target, state=state)
+
+    return tuple(map(status, aliases))
 
 
 def names_by_target(resolved: Mapping[str, Resolution]) -> dict[str, tuple[str, ...]]:

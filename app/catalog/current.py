@@ -2,8 +2,9 @@
 
 import threading
 
+from app.catalog.aliases import AliasStatus, statuses
 from app.catalog.policy import Policy
-from app.catalog.scope import Scope
+from app.catalog.scope import EVERYTHING, Scope
 from app.catalog.snapshot import CatalogSnapshot
 from app.catalog.status import unavailable_reason
 from app.catalog.view import CatalogView
@@ -39,6 +40,14 @@ class Published:
         if view is None:
             view = self._views.setdefault(scope, CatalogView(self.snapshot, scope, self.policy.aliases))
         return view
+
+    def alias_statuses(self) -> tuple[AliasStatus, ...]:
+        """What each alias stands for among all that there is; none while there is nothing to serve."""
+        aliases = self.policy.aliases
+        if not aliases or self.snapshot is None or not self.snapshot.models:
+            return ()
+        view = self.view(EVERYTHING)
+        return statuses(aliases, view.resolved, view.find_exact)
 
     def holds(self, view: CatalogView) -> bool:
         """Whether the view is one of these, and not of an overtaken snapshot or policy."""

@@ -1,5 +1,6 @@
 """`flask catalog` with an operator's file."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -78,6 +79,47 @@ def test_a_bad_file_hides_nothing_from_the_operator_and_shows_no_scope(commands:
 
     assert "4 entries" in run(commands, "show").output
     assert run(commands, "show", "--scope", "a").exit_code == 1
+
+
+ALIASES = """
+[aliases]
+gone = "nobody.model"
+newest = "meta.*"
+plain = "anthropic.a"
+"""
+
+
+def test_the_status_names_the_aliases_to_look_after(commands: Flask, file: Path) -> None:
+    file.write_text(FILE + ALIASES)
+
+    shown = run(commands, "status").output.splitlines()
+
+    assert [line for line in shown if line.startswith("alias")] == [
+        "alias gone: its target nobody.model is not there",
+        "alias newest: meta.c is the first of equal date that meta.* matches; others: meta.d",
+    ]
+
+
+def test_the_status_in_json_has_what_each_alias_stands_for(commands: Flask, file: Path) -> None:
+    file.write_text(FILE + ALIASES)
+
+    shown = json.loads(run(commands, "status", "--json").stdout)
+
+    assert (shown["aliases_gone"], shown["aliases_ambiguous"]) == (1, 1)
+    assert [(it["name"], it["state"], it["target_id"], it["equally_new"]) for it in shown["aliases"]] == [
+        ("gone", "gone", None, []),
+        ("newest", "resolved", "meta.c", ["meta.d"]),
+        ("plain", "resolved", "anthropic.a", []),
+    ]
+
+
+def test_the_status_with_a_bad_file_is_that_of_the_catalog(commands: Flask, file: Path) -> None:
+    file.write_text("[scopes.c]\nmodel = []\n")
+
+    result = run(commands, "status", "--json")
+
+    assert "Without the operator's file: CATALOG_CONFIG_FILE" in result.stderr
+    assert json.loads(result.stdout)["aliases"] == []
 
 
 def test_the_overview_names_what_chat_models_lack(commands: Flask) -> None:
