@@ -20,13 +20,14 @@ from rich.table import Table
 from app.api.anthropic.schemas import ModelInfoSchema
 from app.api.status_schemas import CatalogReportSchema
 from app.auth.key_format import InvalidKeySource
-from app.auth.key_sources import names_of_local_keys
+from app.auth.key_sources import aws_sources_of, names_of_local_keys
 from app.catalog.aliases import GONE, TAKEN, AliasTargetGone
 from app.catalog.entries import CatalogEntry, profile_ids
 from app.catalog.records import EPOCH, PartResult
 from app.catalog.scope import ALL_VIEW, EVERYTHING, VIEWS, Scope
 from app.catalog.snapshot import CatalogSnapshot
 from app.catalog.view import CatalogView, ListFilter, UnknownValue
+from app.cli.card_table import card_table
 from app.cli.matrix import LEGEND, matrix, or_dash
 from app.operator_file.reading import InvalidOperatorFile
 from app.refresh.refresher import SettingsMismatch
@@ -229,6 +230,10 @@ def check(file: Path | None) -> None:
         raise click.ClickException(str(error)) from None
     for reason in reasons:
         click.echo(reason)
+    for source in aws_sources_of(services.settings):
+        click.echo(
+            f"The keys of {source} are not read here: that no two scopes name one is checked at the start", err=True
+        )
     if reasons:
         sys.exit(1)
     click.echo("ok")
@@ -245,14 +250,9 @@ def cards(model_id: str | None) -> None:
     entry = _found(view, model_id)
     if entry is None:
         raise click.ClickException(f"no model, inference profile or ARN {model_id!r} is in the catalog")
-    table = Table(box=None, pad_edge=False)
-    for name in ("field", "value", "source", "as of"):
-        table.add_column(name, overflow="fold")
-    for it in entry.card.sources if entry.card is not None else ():
-        for field in it.fields:
-            table.add_row(field, str(getattr(entry.card, field)), it.source, it.as_of.isoformat())
     out = _out()
-    out.print(table if table.row_count else f"no card states anything of {entry.id}")
+    is_known = entry.card is not None and entry.card.sources
+    out.print(card_table(entry.card) if is_known else f"no card states anything of {entry.id}")
     for line in _disagreements(view, entry):
         out.print(line)
 

@@ -130,6 +130,30 @@ def test_the_overview_names_what_chat_models_lack(commands: Flask) -> None:
     assert "callable chat models" in shown.output.splitlines()[-1]
 
 
+def test_a_card_is_printed_for_people(commands: Flask, file: Path) -> None:
+    prices = 'prices = {input = "0.5", cache_read = "0.05"}'
+    file.write_text(f'[cards."anthropic.a"]\nmax_input_tokens = 1234\ntool_use = true\n{prices}\n')
+
+    shown = run(commands, "cards", "anthropic.a").output
+
+    rows = {line.split()[0]: line.split("operator")[0].split(maxsplit=1)[1].strip() for line in shown.splitlines()[1:]}
+    assert rows == {
+        "max_input_tokens": "1234",
+        "tool_use": "yes",
+        "prices": "input 0.5, cache read 0.05 (US dollars per million tokens)",
+    }
+
+
+def test_check_says_which_keys_it_has_not_read(tmp_path: Path, file: Path) -> None:
+    settings = Settings(api_keys_secret_id="keys", catalog_dir=tmp_path / "catalog", operator_file=str(file))
+    commands = create_app(settings, catalog=Catalog(WHOLE), for_commands=True)
+
+    result = run(commands, "check")
+
+    assert (result.exit_code, result.stdout) == (0, "ok\n")
+    assert "keys of API_KEYS_SECRET_ID are not read here" in result.stderr
+
+
 def test_the_table_has_limits_and_prices_where_there_is_room(commands: Flask, file: Path) -> None:
     prices = 'prices = {input = "0.5", output = "1.5"}'
     file.write_text(f'[cards."{WHOLE.models[0].id}"]\nmax_input_tokens = 1234\n{prices}\n')
