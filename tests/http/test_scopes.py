@@ -68,7 +68,7 @@ def call(client: FlaskClient, tool: str, **arguments: Any) -> Any:
     return json_of(client.post("/mcp", json=message, headers=MCP_HEADERS))["result"]
 
 
-@pytest.mark.parametrize("path", ["/anthropic/v1/models?limit=9", "/v1/models", "/search_models"])
+@pytest.mark.parametrize("path", ["/anthropic/v1/models?limit=9", "/v1/models", "/search_models?limit=9"])
 def test_no_key_gets_what_was_cached_for_another(app: Flask, a: FlaskClient, b: FlaskClient, path: str) -> None:
     for _ in range(3):
         assert ids(a, path) == ["anthropic.a", "anthropic.b"]
@@ -131,10 +131,18 @@ def test_tools_see_what_the_key_sees(a: FlaskClient, b: FlaskClient) -> None:
     assert "meta.c" in str(call(b, "anthropic_model_get", model_id="meta.c")["structuredContent"])
 
 
+def test_tools_keep_the_page_size_that_their_descriptions_name(b: FlaskClient) -> None:
+    for tool in ("search_models", "anthropic_model_list"):
+        assert len(call(b, tool)["structuredContent"]["data"]) == 2
+
+
 def test_a_scope_has_its_own_page_size_and_spelling_of_ids(a: FlaskClient, b: FlaskClient) -> None:
     page = json_of(b.get("/anthropic/v1/models"))
+    found = json_of(b.get("/search_models"))
 
     assert (page["first_id"], page["last_id"], page["has_more"]) == ("bedrock/meta.c", "bedrock/meta.c", True)
+    assert (found["first_id"], found["total"], found["has_more"]) == ("bedrock/meta.c", 2, True)
+    assert ids(b, "/search_models?limit=2") == ids(b, "/v1/models") == ["bedrock/meta.c", "bedrock/meta.d"]
     assert ids(b, "/anthropic/v1/models?after_id=bedrock/meta.c") == ["bedrock/meta.d"]
     assert ids(b, "/anthropic/v1/models?after_id=meta.c") == ["bedrock/meta.d"]
     assert json_of(b.get("/v1/models/bedrock/meta.c"))["id"] == "bedrock/meta.c"
