@@ -150,10 +150,11 @@ def unavailable_reason(snapshot: CatalogSnapshot | None) -> str:
     for failure in snapshot.state.failures:
         if failure.part == MODELS:
             codes.setdefault(failure.code, set()).add(failure.region)
-    if not codes:
-        return f"no model in {total} of {total} regions"
-    counts = (f"{code} in {len(found)} of {total} regions" for code, found in sorted(codes.items()))
-    return f"no region has answered yet: {', '.join(counts)}"
+    empty = {it.region for it in snapshot.state.listings if it.part == MODELS}
+    counts = [f"{code} in {len(found)} of {total} regions" for code, found in sorted(codes.items())]
+    if empty:
+        return ", ".join((f"no model in {len(empty)} of {total} regions", *counts))
+    return ": ".join(("no region has answered yet", *filter(None, [", ".join(counts)])))
 
 
 def _regions(snapshot: CatalogSnapshot, at: datetime) -> tuple[RegionStatus, ...]:
