@@ -231,9 +231,8 @@ def check(file: Path | None) -> None:
     for reason in reasons:
         click.echo(reason)
     for source in aws_sources_of(services.settings):
-        click.echo(
-            f"The keys of {source} are not read here: that no two scopes name one is checked at the start", err=True
-        )
+        consequence = "one that two scopes name sees nothing, and is logged as key_in_several_scopes"
+        click.echo(f"The keys of {source} are not read here: {consequence}", err=True)
     if reasons:
         sys.exit(1)
     click.echo("ok")
@@ -251,8 +250,8 @@ def cards(model_id: str | None) -> None:
     if entry is None:
         raise click.ClickException(f"no model, inference profile or ARN {model_id!r} is in the catalog")
     out = _out()
-    is_known = entry.card is not None and entry.card.sources
-    out.print(card_table(entry.card) if is_known else f"no card states anything of {entry.id}")
+    card = entry.card
+    out.print(card_table(card) if card is not None and card.sources else f"no card states anything of {entry.id}")
     for line in _disagreements(view, entry):
         out.print(line)
 

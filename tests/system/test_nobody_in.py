@@ -101,9 +101,7 @@ def test_no_key_right_or_wrong_is_in_the_log_and_no_arn_of_a_path(tmp_path: Path
             send(service, request(OPENAI, b"expect: " + header + b"\r\n"))
             send(service, request(OPENAI, b"x-api-key: " + header * 10_000 + b"\r\n"))
         arn = f"arn:aws:bedrock:us-east-1:{account}:application-inference-profile/abc"
-        assert (
-            send(service, request(OPENAI + b"/" + arn.encode(), b"x-api-key: " + KEY.encode() + b"\r\n")).status == 404
-        )
+        send(service, request(OPENAI + b"/" + arn.encode(), b"x-api-key: " + KEY.encode() + b"\r\n"))
         eventually(lambda: "Invalid request" in service.log())
     log = service.log()
 
