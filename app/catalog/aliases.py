@@ -2,9 +2,12 @@
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 
-from app.catalog.entries import ACTIVE, ALIAS, CatalogEntry, profile_ids
+from app.catalog.entries import ALIAS, MODEL, CatalogEntry, profile_ids
+from app.catalog.paging import key_of, sort_key
 from app.catalog.patterns import ANY, PatternSet, matches
+from app.catalog.records import RemovedModel
 from app.catalog.snapshot import CatalogSnapshot
 
 
@@ -114,6 +117,34 @@ def statuses(aliases: Iterable[Alias], resolved: Mapping[str, Resolution], find:
     return tuple(map(status, aliases))
 
 
+def former_targets(patterns: Mapping[str, CatalogEntry | None], removed: Iterable[RemovedModel]) -> frozenset[str]:
+    """What patterns stood for until it left, by what is known of it.
+
+    What is there now, and is newer, may have come after it left: it is taken to have been there before.
+
+    Args:
+        patterns: each pattern, case-folded, with what it stands for now.
+        removed: what could be seen of what left lately.
+    """
+    left = sorted((it for it in removed if it.was_eligible), key=lambda it: key_of(it.created_at, it.id))
+    found: set[str] = set()
+    for pattern, now in patterns.items():
+        for of_models in (True, False):
+            matching = [it for it in left if (it.id == it.model_id) is of_models and matches(pattern, it.id.casefold())]
+            newest_left_at: datetime | None = None
+            for gone in matching:
+                if now is not None and sort_key(now) < key_of(gone.created_at, gone.id):
+                    break
+                # Until the newer ones had left, the pattern stood for one of them.
+                if newest_left_at is None or gone.removed_at > newest_left_at:
+                    found.add(gone.id)
+                    newest_left_at = gone.removed_at
+            # A profile counts where no model's own id matches.
+            if matching or (now is not None and now.kind == MODEL):
+                break
+    return frozenset(found)
+
+
 def names_by_target(resolved: Mapping[str, Resolution]) -> dict[str, tuple[str, ...]]:
     """The names that stand for each id, sorted."""
     names: dict[str, tuple[str, ...]] = {}
@@ -133,7 +164,7 @@ def taken_names(aliases: Iterable[Alias], snapshot: CatalogSnapshot) -> tuple[st
 
 def _newest(patterns: Collection[str], models: Iterable[CatalogEntry]) -> dict[str, Resolution]:
     """What each pattern, case-folded, stands for: of models' ids, or of their profiles' where it matches none."""
-    chat_models = [it for it in models if it.lifecycle == ACTIVE and it.is_text and it.invocations]
+    chat_models = [it for it in models if it.is_eligible]
     found = _first_matches(patterns, ((it, (it.id,)) for it in chat_models))
     others = [it for it in patterns if it not in found]
     return found | _first_matches(others, ((it, profile_ids(it.invocations)) for it in chat_models))

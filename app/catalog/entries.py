@@ -81,6 +81,11 @@ class CatalogEntry:
         return TEXT in self.input_modalities and TEXT in self.output_modalities
 
     @property
+    def is_eligible(self) -> bool:
+        """Whether the pattern of an alias can stand for it, or for one of its profiles."""
+        return self.lifecycle == ACTIVE and self.is_text and bool(self.invocations)
+
+    @property
     def is_callable(self) -> bool:
         """Whether it is callable, or was until its end of life."""
         return bool(self.invocations) or (self.lifecycle == RETIRED and bool(self.former_invocations))
