@@ -10,6 +10,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from app.auth.key_format import parse_key
+from app.catalog.current import MAX_VIEWS
 from app.services import services_of
 from config import ConfigError
 from tests.conftest import MakeApp, client_of, json_of
@@ -97,6 +98,27 @@ def test_keys_of_one_scope_share_a_response(make_app: MakeApp, file: Path) -> No
     second.get("/v1/models")
 
     assert [(key.scope, key.path) for key in cache._kept] == [("a", "/v1/models")]
+
+
+def test_pages_of_many_scopes_are_evicted_by_use(make_app: MakeApp, file: Path) -> None:
+    count = MAX_VIEWS + 4
+    scopes = (
+        f'[scopes.s{n}]\nkeys = ["k{n}"]\nmodels = ["{"anthropic" if n % 2 else "meta"}.*"]' for n in range(count)
+    )
+    file.write_text("\n".join(scopes))
+    app = make_app(WHOLE, api_keys=tuple(f"k{n}:secret-{n}" for n in range(count)), operator_file=str(file))
+    clients = [client_of(app, f"secret-{n}") for n in range(count)]
+    for _ in range(2):
+        for number, client in enumerate(clients):
+            for _ in range(2):
+                assert {it.partition(".")[0] for it in ids(client, "/v1/models")} == {
+                    "anthropic" if number % 2 else "meta"
+                }
+
+    # An answer outlives the view that it was made of.
+    cache = app.wsgi_app.inner._generation.cache  # type: ignore[attr-defined]
+    assert len(cache._kept) == count
+    assert len(services_of(app).catalog.published._views) <= MAX_VIEWS
 
 
 def test_totals_count_what_the_key_sees(a: FlaskClient) -> None:
