@@ -102,18 +102,13 @@ def test_keys_of_one_scope_share_a_response(make_app: MakeApp, file: Path) -> No
 
 def test_pages_of_many_scopes_are_evicted_by_use(make_app: MakeApp, file: Path) -> None:
     count = MAX_VIEWS + 4
-    scopes = (
-        f'[scopes.s{n}]\nkeys = ["k{n}"]\nmodels = ["{"anthropic" if n % 2 else "meta"}.*"]' for n in range(count)
-    )
+    makers = ["anthropic" if number % 2 else "meta" for number in range(count)]
+    scopes = [f'[scopes.s{n}]\nkeys = ["k{n}"]\nmodels = ["{maker}.*"]' for n, maker in enumerate(makers)]
     file.write_text("\n".join(scopes))
     app = make_app(WHOLE, api_keys=tuple(f"k{n}:secret-{n}" for n in range(count)), operator_file=str(file))
     clients = [client_of(app, f"secret-{n}") for n in range(count)]
-    for _ in range(2):
-        for number, client in enumerate(clients):
-            for _ in range(2):
-                assert {it.partition(".")[0] for it in ids(client, "/v1/models")} == {
-                    "anthropic" if number % 2 else "meta"
-                }
+    for maker, client in zip(makers * 3, clients * 3, strict=True):
+        assert {it.partition(".")[0] for it in ids(client, "/v1/models")} == {maker}
 
     # An answer outlives the view that it was made of.
     cache = app.wsgi_app.inner._generation.cache  # type: ignore[attr-defined]
