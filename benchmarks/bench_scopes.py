@@ -1,4 +1,4 @@
-"""`make bench-scopes`: what scopes cost: CPU of the cached list, and the memory of 200 scopes with 10 pages each."""
+"""`make bench-scopes`: what scopes cost: CPU of the cached list, memory of 200 scopes with 10 pages each, patterns."""
 
 import argparse
 import gc
@@ -16,8 +16,10 @@ from rich.console import Console
 from rich.table import Table
 
 from app import create_app
+from app.catalog.scope import EntryPatterns
 from app.services import services_of
 from benchmarks.bench import LIST, write_json
+from benchmarks.bench_growth import least_ms
 from benchmarks.load import Sample, Target, burst, children, median, resident_kib
 from benchmarks.servers import AUTH, service
 from config import Settings
@@ -27,6 +29,8 @@ SCOPES = 200
 PAGES = 10
 AIM_MIB = 40.0
 AIM_RATIO = 1.03
+PATTERNS = "1,000 patterns against 15,000 ids, ms of CPU"
+AIM_PATTERNS_MS = 100.0
 MEMORY, RATIO = "memory of 200 scopes with 10 pages, MiB", "CPU of the cached list with scopes, over without"
 REGIONS = tuple(
     f"{area}-{number}"
@@ -110,6 +114,22 @@ def memory(folder: Path) -> Figures:
     }
 
 
+# ---- Patterns ------------------------------------------------------------------------------------------------------
+
+
+def patterns(repeats: int = 5) -> Figures:
+    """What a scope with 1,000 patterns, of each kind a quarter, costs where there are 15,000 models."""
+    ids = [f"maker{number % 200}.model-{number}-v1:0" for number in range(15_000)]
+    kinds = ("maker{0}0.model-{0}-v1:0", "maker{0}.no-*", "*-no{0}-v1:0", "*el-{0}9*v*")
+    made = tuple(kinds[number % 4].format(number) for number in range(1_000))
+
+    def match() -> None:
+        found = EntryPatterns(made)
+        sum(map(found.match_id, ids))
+
+    return {PATTERNS: least_ms(match, repeats)}
+
+
 # ---- CPU -----------------------------------------------------------------------------------------------------------
 
 
@@ -154,9 +174,9 @@ def main() -> int:
         return 0
     console = Console(width=None if sys.stdout.isatty() else 140)
     with tempfile.TemporaryDirectory() as name, console.status("measuring"):
-        found = cached_list(Path(name), options.rounds, options.seconds) | apart(Path(name))
+        found = patterns() | cached_list(Path(name), options.rounds, options.seconds) | apart(Path(name))
     table = Table("what", "measured", "at most")
-    aims = {RATIO: AIM_RATIO, MEMORY: AIM_MIB}
+    aims = {RATIO: AIM_RATIO, MEMORY: AIM_MIB, PATTERNS: AIM_PATTERNS_MS}
     for what, value in found.items():
         table.add_row(what, f"{value:,.3f}" if what == RATIO else f"{value:,.1f}", str(aims.get(what, "")))
     console.print(table)
