@@ -181,6 +181,23 @@ def test_a_service_without_keys_has_the_default_scope(make_app: MakeApp, file: P
     assert ids(client_of(app, None), "/v1/models") == ["meta.d"]
 
 
+def test_readiness_and_the_metrics_see_everything(app: Flask, a: FlaskClient) -> None:
+    assert json_of(client_of(app, None).get("/readyz"))["models"] == 4
+    assert "model_catalog_models 4.0" in a.get("/metrics").text
+
+
+def test_a_hundred_keys_of_five_scopes_have_five_sets_of_answers(make_app: MakeApp, file: Path) -> None:
+    scopes = (f'[scopes.s{n}]\nkeys = ["k{n}-*"]\nexcept = ["no-{n}"]\n' for n in range(5))
+    file.write_text("".join(scopes))
+    keys = {f"secret-{n}-{it}": f"k{n}-{it}" for n in range(5) for it in range(20)}
+    app = make_app(WHOLE, api_keys=tuple(f"{name}:{key}" for key, name in keys.items()), operator_file=str(file))
+    for key in keys:
+        assert len(ids(client_of(app, key), "/v1/models")) == 4
+
+    cache = app.wsgi_app.inner._generation.cache  # type: ignore[attr-defined]
+    assert sorted(key.scope for key in cache._kept) == [f"s{n}" for n in range(5)]
+
+
 def test_of_two_valid_keys_that_of_x_api_key_decides(app: Flask, a: FlaskClient) -> None:
     response = a.get("/v1/models", headers={"Authorization": "Bearer secret-b"})
 
