@@ -25,6 +25,7 @@ from app.catalog.aliases import GONE, TAKEN, AliasTargetGone
 from app.catalog.entries import CatalogEntry, profile_ids
 from app.catalog.records import EPOCH, PartResult
 from app.catalog.scope import ALL_VIEW, EVERYTHING, VIEWS, Scope
+from app.catalog.scopes import key_conflicts
 from app.catalog.snapshot import CatalogSnapshot
 from app.catalog.view import CatalogView, ListFilter, UnknownValue
 from app.cli.card_table import card_table
@@ -191,6 +192,8 @@ def _view_of(scope_name: str | None = None, key_name: str | None = None) -> Cata
     if scope_name is not None:
         scope = policy.scopes.get(scope_name)
     elif key_name is not None:
+        for reason in key_conflicts([key_name], policy.scopes):
+            click.echo(f"It sees nothing: {reason}", err=True)
         scope = policy.by_key_name[key_name]
     if scope is None:
         names = ", ".join(it.name for it in (*policy.scopes.named, policy.scopes.default) if it.name)

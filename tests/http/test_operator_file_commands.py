@@ -43,6 +43,15 @@ def test_show_shows_what_a_scope_or_a_key_sees(commands: Flask, words: list[str]
     assert shown in run(commands, "show", *words).output
 
 
+def test_show_says_why_a_key_that_two_scopes_name_sees_nothing(commands: Flask, file: Path) -> None:
+    file.write_text(FILE + '\n[scopes.c]\nkeys = ["team-*"]\n')
+
+    result = run(commands, "show", "--key-name", "team-a")
+
+    assert "0 entries" in result.stdout
+    assert "the key 'team-a' must be named by one scope, got scopes.a, scopes.c" in result.stderr
+
+
 def test_show_names_the_scopes_that_there_are(commands: Flask) -> None:
     result = run(commands, "show", "--scope", "c")
 
