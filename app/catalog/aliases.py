@@ -129,18 +129,19 @@ def former_targets(patterns: Mapping[str, CatalogEntry | None], removed: Iterabl
     left = sorted((it for it in removed if it.was_eligible), key=lambda it: key_of(it.created_at, it.id))
     found: set[str] = set()
     for pattern, now in patterns.items():
+        # Until then, the pattern stood for one that is preferred: a newer one, or a model's own id to a profile's.
+        preferred_until: datetime | None = None
         for of_models in (True, False):
-            matching = [it for it in left if (it.id == it.model_id) is of_models and matches(pattern, it.id.casefold())]
-            newest_left_at: datetime | None = None
-            for gone in matching:
-                if now is not None and sort_key(now) < key_of(gone.created_at, gone.id):
+            rival = now if now is not None and (now.kind == MODEL) is of_models else None
+            for gone in left:
+                if (gone.id == gone.model_id) is not of_models or not matches(pattern, gone.id.casefold()):
+                    continue
+                if rival is not None and sort_key(rival) < key_of(gone.created_at, gone.id):
                     break
-                # Until the newer ones had left, the pattern stood for one of them.
-                if newest_left_at is None or gone.removed_at > newest_left_at:
+                if preferred_until is None or gone.removed_at > preferred_until:
                     found.add(gone.id)
-                    newest_left_at = gone.removed_at
-            # A profile counts where no model's own id matches.
-            if matching or (now is not None and now.kind == MODEL):
+                    preferred_until = gone.removed_at
+            if rival is not None:
                 break
     return frozenset(found)
 

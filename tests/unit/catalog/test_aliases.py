@@ -1,15 +1,18 @@
 """Names of the operator's: what they stand for, in whose sight, and how lists and look-ups show them."""
 
+import re
 from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from app.catalog.aliases import Alias, AliasTargetGone, Resolution, taken_names
+from app.catalog.aliases import Alias, AliasTargetGone, Resolution, former_targets, taken_names
 from app.catalog.codec import decode_state, encode_state
-from app.catalog.entries import ALIAS
+from app.catalog.entries import ALIAS, INFERENCE_PROFILE, MODEL, CatalogEntry
 from app.catalog.next_snapshot import next_snapshot
 from app.catalog.paging import UnknownCursor
 from app.catalog.records import Invocation, RemovedModel
@@ -284,6 +287,52 @@ def test_a_profile_that_a_pattern_stood_for_is_a_cursor_where_no_models_id_match
     # A profile's model is seen through that profile.
     for target, seen in (("us.*", ["us.z", "z"]), ("z*", ["us.z", "z"]), ("eu.*", []), ("a*", [])):
         assert cursors(CatalogView(world, scope, [alias(target)]), "us.z", "z") == seen
+
+
+def stood_for(pattern: str, now: list[RemovedModel], gone: list[RemovedModel]) -> set[str]:
+    """What a pattern stood for before each moment at which something left."""
+    found = set()
+    for moment in {it.removed_at for it in gone}:
+        there = [it for it in (*now, *gone) if it in now or it.removed_at >= moment]
+        matching = [it for it in there if re.fullmatch(pattern.replace("*", ".*"), it.id)]
+        preferred = [it for it in matching if it.id == it.model_id] or matching
+        if preferred:
+            found.add(min(preferred, key=lambda it: (-it.created_at.timestamp(), it.id)).id)
+    return found - {it.id for it in now}
+
+
+ENTRY_IDS = ("z", "y", "us.z", "us.y", "eu.z")
+LEFT = st.lists(
+    st.builds(
+        lambda entry_id, dated, removed_h: replace(
+            left(entry_id, dated, removed_h=removed_h), model_id=entry_id.rpartition(".")[2]
+        ),
+        st.sampled_from(ENTRY_IDS),
+        st.integers(1, 3),
+        st.integers(0, 3),
+    ),
+    max_size=4,
+    unique_by=lambda it: it.id,
+)
+
+
+@given(LEFT, st.sampled_from(["*", "z*", "*z", "us.*", "y", "q*"]))
+def test_a_pattern_stood_for_what_was_preferred_before_it_left(entries: list[RemovedModel], pattern: str) -> None:
+    for there in range(min(2, len(entries) + 1)):
+        now, gone = entries[:there], entries[there:]
+        matching = [it for it in now if re.fullmatch(pattern.replace("*", ".*"), it.id)]
+        found = [
+            CatalogEntry(
+                kind=MODEL if it.id == it.model_id else INFERENCE_PROFILE,
+                id=it.id,
+                name=it.id,
+                model_id=it.model_id,
+                created_at=it.created_at,
+            )
+            for it in matching
+        ]
+
+        assert former_targets({pattern: found[0] if found else None}, gone) == stood_for(pattern, now, gone)
 
 
 def test_a_model_that_leaves_keeps_whether_a_pattern_could_stand_for_it() -> None:
