@@ -10,7 +10,7 @@ from app.catalog.snapshot import CatalogSnapshot
 from app.catalog.status import unavailable_reason
 from app.catalog.view import CatalogView
 
-# A view with its lists is about 0.4 MiB with today's models, and made in some tens of milliseconds: see bench-scopes.
+# A view with its lists is about 0.4 MiB with today's models, and made in 4 ms: see bench-scopes.
 MAX_VIEWS = 16
 
 
