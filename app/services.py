@@ -11,6 +11,7 @@ from app.auth.key_ring import KeyRing
 from app.catalog.current import Catalog
 from app.catalog.policy import Policy
 from app.catalog.scope import Scope
+from app.catalog.status import CatalogStatus, status_of
 from app.catalog.view import CatalogView
 from app.operator_file.in_force import OperatorFileInForce
 from app.refresh.fleet import FleetStore
@@ -51,6 +52,16 @@ class Services:
         """
         published = self.catalog.published
         return published.view(scope_in(published.policy))
+
+    def status(self) -> CatalogStatus:
+        """How fresh the published catalog is, and what the aliases stand for in it."""
+        published = self.catalog.published
+        return status_of(
+            published.snapshot,
+            at=self.clock(),
+            refresh_s=self.settings.refresh_s,
+            aliases=published.alias_statuses(),
+        )
 
     def start(self) -> None:
         """Read the operator's file and the keys, restore the catalog, then run the jobs.

@@ -79,7 +79,7 @@ class ListArguments(ArgumentsSchema):
     within = StringList(
         metadata={
             "description": "Where a call may be processed, names or patterns such as eu-*: only ids whose every "
-            "destination matches."
+            "destination matches. Profiles that may be processed anywhere match `global` and `*` alone."
         },
     )
 

@@ -19,15 +19,17 @@ WIRE_IDS = ("id", "first_id", "last_id")
 class CatalogQuery:
     """A query: `run` makes an object of a view and of the arguments that `arguments` validates; `result` shapes it.
 
-    `defaults` are those that the settings give; a scope's `default_limit` wins over them. Neither of the three sees a
-    request: they run in an empty context, in which Flask's proxies (`request`, `g`, `current_app`) raise. So equal
-    arguments and views give equal answers.
+    `defaults` are those that the settings give; a scope's `default_limit` wins over them, unless `has_fixed_defaults`,
+    as of a tool, whose description names them to every caller. Neither of the three sees a request: they run in an
+    empty context, in which Flask's proxies (`request`, `g`, `current_app`) raise. So equal arguments and views give
+    equal answers.
     """
 
     arguments: Schema
     run: Callable[..., object]
     result: Schema
     defaults: Mapping[str, object] = field(default_factory=dict)
+    has_fixed_defaults: bool = False
 
     def validate(self, given: object) -> dict[str, Any]:
         """
@@ -45,8 +47,9 @@ class CatalogQuery:
             AliasTargetGone, UnknownCursor, UnknownValue, ModelNotFound
         """
         complete = {**self.defaults, **arguments}
-        if LIMIT in self.defaults and LIMIT not in arguments and view.scope.default_limit is not None:
-            complete[LIMIT] = view.scope.default_limit
+        scope_limit = None if self.has_fixed_defaults else view.scope.default_limit
+        if LIMIT in self.defaults and LIMIT not in arguments and scope_limit is not None:
+            complete[LIMIT] = scope_limit
         body: dict[str, Any] = Context().run(lambda: self.result.dump(self.run(view, **complete)))
         return body if view.scope.id_format == PLAIN_ID else _with_wire_ids(body, view.scope)
 

@@ -6,7 +6,7 @@ from marshmallow import Schema, fields, post_dump
 
 from app.api.fields import SOMETIMES, RegionMap
 from app.catalog.cards import card_payload
-from app.catalog.entries import ALIAS, APPLICATION, INFERENCE_PROFILE, MODEL, RETIRED, CatalogEntry
+from app.catalog.entries import ALIAS, APPLICATION, INFERENCE_PROFILE, MODEL, RETIRED, CatalogEntry, geography_in_words
 
 KINDS = (MODEL, INFERENCE_PROFILE, ALIAS)
 # The keys that entries of one kind alone have, but for an alias, which has those of the entry that it stands for.
@@ -110,7 +110,7 @@ def description_of(entry: CatalogEntry) -> str:
     if entry.geography == APPLICATION:
         return f"Application profile of {entry.model_id} in {', '.join(entry.regions) or 'no region'}"
     if entry.kind == INFERENCE_PROFILE:
-        geography = f"{entry.geography.upper()} profile" if entry.geography else "Profile"
+        geography = f"{geography_in_words(entry.geography)} profile" if entry.geography else "Profile"
         return f"{geography} of {entry.model_id}"
     return ", ".join(filter(None, (entry.provider, _where(entry), _lifecycle(entry))))
 

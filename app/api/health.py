@@ -5,7 +5,7 @@ from flask.typing import ResponseReturnValue
 
 from app.api.status_schemas import CatalogStatusSchema, LivenessSchema
 from app.auth.authentication import public
-from app.catalog.status import UNAVAILABLE, status_of
+from app.catalog.status import UNAVAILABLE
 from app.services import current_services
 
 bp = Blueprint("health", __name__)
@@ -24,6 +24,5 @@ def livez() -> ResponseReturnValue:
 @public
 def readyz() -> ResponseReturnValue:
     """A catalog is loaded, how old it is, and how each region is; 503 without one."""
-    services = current_services()
-    status = status_of(services.catalog.latest, at=services.clock(), refresh_s=services.settings.refresh_s)
+    status = current_services().status()
     return jsonify(STATUS.dump(status)), 503 if status.state == UNAVAILABLE else 200

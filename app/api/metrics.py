@@ -2,7 +2,6 @@
 
 from flask import Blueprint, Response
 
-from app.catalog.status import status_of
 from app.services import current_services
 from app.telemetry.metrics import exposition
 
@@ -12,7 +11,5 @@ bp = Blueprint("metrics", __name__)
 @bp.get("/metrics")
 def metrics() -> Response:
     services = current_services()
-    refresh_s = services.settings.refresh_s
-    status = status_of(services.catalog.latest, at=services.clock(), refresh_s=refresh_s)
-    body, content_type = exposition(status, refresh_s=refresh_s)
+    body, content_type = exposition(services.status(), refresh_s=services.settings.refresh_s)
     return Response(body, content_type=content_type)

@@ -53,7 +53,12 @@ def queries_of(settings: Settings) -> Queries:
             result=ModelListSchema(exclude=[f"data.{name}" for name in openai]),
         ),
         get_model=CatalogQuery(arguments=ModelIdArguments(), run=get_model, result=ModelSchema(exclude=openai)),
-        search_models=CatalogQuery(arguments=SearchArguments(), run=search, result=SearchResultSchema()),
+        search_models=CatalogQuery(
+            arguments=SearchArguments(),
+            defaults={"limit": settings.default_limit},
+            run=search,
+            result=SearchResultSchema(),
+        ),
     )
 
 

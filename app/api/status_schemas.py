@@ -3,6 +3,7 @@
 from marshmallow import Schema, fields
 
 from app.api.fields import Instant
+from app.catalog.aliases import GONE, RESOLVED, TAKEN
 from app.catalog.status import FRESH, MISSING, PARTIAL, READY, STALE, UNAVAILABLE
 
 
@@ -53,6 +54,10 @@ class CatalogStatusSchema(Schema):
     source = fields.String(allow_none=True)
     models = fields.Integer()
     orphan_profiles = fields.Integer(metadata={"description": "Profiles whose models their region does not list."})
+    aliases_gone = fields.Integer(metadata={"description": "The operator's aliases whose target is not there."})
+    aliases_ambiguous = fields.Integer(
+        metadata={"description": "The operator's aliases that stand for one of several models of the same date."}
+    )
     attempted_at = Instant(allow_none=True)
     refreshed_at = Instant(allow_none=True)
     age_seconds = fields.Integer(attribute="age_s", allow_none=True)
@@ -67,7 +72,16 @@ class RegionReportSchema(RegionStatusSchema):
     parts = fields.List(fields.Nested(PartReportSchema))
 
 
+class AliasStatusSchema(Schema):
+    name = fields.String()
+    target = fields.String()
+    state = fields.String(metadata={"enum": [RESOLVED, GONE, TAKEN]})
+    target_id = fields.String(allow_none=True)
+    equally_new = fields.List(fields.String())
+
+
 class CatalogReportSchema(CatalogStatusSchema):
     """The same for the operator's terminal."""
 
     regions = fields.List(fields.Nested(RegionReportSchema))
+    aliases = fields.List(fields.Nested(AliasStatusSchema))

@@ -2,9 +2,12 @@
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 
-from app.catalog.entries import ACTIVE, ALIAS, CatalogEntry, profile_ids
+from app.catalog.entries import ALIAS, MODEL, CatalogEntry, profile_ids
+from app.catalog.paging import key_of, sort_key
 from app.catalog.patterns import ANY, PatternSet, matches
+from app.catalog.records import RemovedModel
 from app.catalog.snapshot import CatalogSnapshot
 
 
@@ -55,6 +58,22 @@ class Resolution:
 
 Find = Callable[[str], CatalogEntry | None]
 
+# What an alias can be: it stands for something, nothing is there that it could stand for, or its name is an id itself.
+RESOLVED = "resolved"
+GONE = "gone"
+TAKEN = "taken"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AliasStatus:
+    """An alias for the operator: its state, the id that it stands for, and others that are as new."""
+
+    name: str
+    target: str
+    state: str
+    target_id: str | None = None
+    equally_new: tuple[str, ...] = ()
+
 
 def resolve(aliases: Iterable[Alias], models: Sequence[CatalogEntry], find: Find) -> dict[str, Resolution]:
     """What each alias stands for, by name. One whose target is not there, or whose name is an id, is left out.
@@ -78,6 +97,55 @@ def resolve(aliases: Iterable[Alias], models: Sequence[CatalogEntry], find: Find
     return found
 
 
+def statuses(aliases: Iterable[Alias], resolved: Mapping[str, Resolution], find: Find) -> tuple[AliasStatus, ...]:
+    """The state of each alias, in the file's order.
+
+    Args:
+        resolved, find: as `resolve` has them.
+    """
+
+    def status(alias: Alias) -> AliasStatus:
+        resolution = resolved.get(alias.name)
+        if resolution is not None:
+            target_id, equally_new = resolution.target_id, resolution.equally_new
+            return AliasStatus(
+                name=alias.name, target=alias.target, state=RESOLVED, target_id=target_id, equally_new=equally_new
+            )
+        state = GONE if find(alias.name) is None else TAKEN
+        return AliasStatus(name=alias.name, target=alias.target, state=state)
+
+    return tuple(map(status, aliases))
+
+
+def former_targets(patterns: Mapping[str, CatalogEntry | None], removed: Iterable[RemovedModel]) -> frozenset[str]:
+    """What patterns stood for until it left, by what is known of it.
+
+    What is there now, and is newer, may have come after it left: it is taken to have been there before.
+
+    Args:
+        patterns: each pattern, case-folded, with what it stands for now.
+        removed: what could be seen of what left lately.
+    """
+    left = sorted((it for it in removed if it.was_eligible), key=lambda it: key_of(it.created_at, it.id))
+    found: set[str] = set()
+    for pattern, now in patterns.items():
+        # Until then, the pattern stood for one that is preferred: a newer one, or a model's own id to a profile's.
+        preferred_until: datetime | None = None
+        for of_models in (True, False):
+            rival = now if now is not None and (now.kind == MODEL) is of_models else None
+            for gone in left:
+                if (gone.id == gone.model_id) is not of_models or not matches(pattern, gone.id.casefold()):
+                    continue
+                if rival is not None and sort_key(rival) < key_of(gone.created_at, gone.id):
+                    break
+                if preferred_until is None or gone.removed_at > preferred_until:
+                    found.add(gone.id)
+                    preferred_until = gone.removed_at
+            if rival is not None:
+                break
+    return frozenset(found)
+
+
 def names_by_target(resolved: Mapping[str, Resolution]) -> dict[str, tuple[str, ...]]:
     """The names that stand for each id, sorted."""
     names: dict[str, tuple[str, ...]] = {}
@@ -97,7 +165,7 @@ def taken_names(aliases: Iterable[Alias], snapshot: CatalogSnapshot) -> tuple[st
 
 def _newest(patterns: Collection[str], models: Iterable[CatalogEntry]) -> dict[str, Resolution]:
     """What each pattern, case-folded, stands for: of models' ids, or of their profiles' where it matches none."""
-    chat_models = [it for it in models if it.lifecycle == ACTIVE and it.is_text and it.invocations]
+    chat_models = [it for it in models if it.is_eligible]
     found = _first_matches(patterns, ((it, (it.id,)) for it in chat_models))
     others = [it for it in patterns if it not in found]
     return found | _first_matches(others, ((it, profile_ids(it.invocations)) for it in chat_models))

@@ -270,6 +270,7 @@ def _plain_removed(gone: RemovedModel) -> dict[str, Any]:
         "model_id": gone.model_id,
         "provider": gone.provider,
         "invocations": [[it.kind, it.regions, it.profile_id, it.destinations] for it in gone.invocations],
+        "was_eligible": gone.was_eligible,
     }
     return {
         "id": gone.id,
@@ -287,6 +288,7 @@ def _read_removed(value: Reader) -> RemovedModel:
         model_id=value.get("model_id").maybe(Reader.string) or "",
         provider=value.get("provider").maybe(Reader.string),
         invocations=tuple(_read_invocation(it) for it in value.get("invocations").each()),
+        was_eligible=value.get("was_eligible").maybe(Reader.boolean) or False,
     )
 
 

@@ -25,11 +25,17 @@ INVOKE_ORDER = (ON_DEMAND, GEOGRAPHIC, WORLDWIDE)
 UNKNOWN_PROFILE = "unknown_profile"
 
 APPLICATION = "application"
+# A geography of more letters is a word: `Global`, but `EU` and `APAC`.
+MAX_ABBREVIATION = 4
 
 
 def profile_ids(*ways: Iterable[Invocation]) -> tuple[str, ...]:
     """The profiles that the invocations lead through, sorted."""
     return _sorted_once(way.profile_id for it in ways for way in it if way.profile_id is not None)
+
+
+def geography_in_words(geography: str) -> str:
+    return geography.upper() if len(geography) <= MAX_ABBREVIATION else geography.capitalize()
 
 
 def kind_of_profile(destinations: tuple[str, ...]) -> str:
@@ -73,6 +79,11 @@ class CatalogEntry:
     @property
     def is_text(self) -> bool:
         return TEXT in self.input_modalities and TEXT in self.output_modalities
+
+    @property
+    def is_eligible(self) -> bool:
+        """Whether the pattern of an alias can stand for it, or for one of its profiles."""
+        return self.lifecycle == ACTIVE and self.is_text and bool(self.invocations)
 
     @property
     def is_callable(self) -> bool:

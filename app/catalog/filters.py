@@ -8,7 +8,7 @@ from app.catalog.cards import NO_CARDS, CardBook
 from app.catalog.entries import MODEL, ON_DEMAND, CatalogEntry
 from app.catalog.joining import facts_of
 from app.catalog.merge import row_groups
-from app.catalog.records import Invocation
+from app.catalog.records import GLOBAL, Invocation
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,11 +36,18 @@ class InvocationFilter:
         if self.destinations is not None:
             if way.kind == ON_DEMAND:
                 regions = tuple(region for region in regions if region in self.destinations)
-            elif not way.destinations or not self.destinations.issuperset(way.destinations):
+            elif not self._holds(way.destinations):
                 return None
         if not regions:
             return None
         return way if len(regions) == len(way.regions) else replace(way, regions=regions)
+
+    def _holds(self, destinations: tuple[str, ...]) -> bool:
+        """Whether all of a profile's destinations match. `global` stands for the regions that AWS names beside it."""
+        assert self.destinations is not None
+        if GLOBAL in destinations:
+            return GLOBAL in self.destinations
+        return bool(destinations) and self.destinations.issuperset(destinations)
 
 
 def restrict(

@@ -211,6 +211,7 @@ def _removed(snapshot: CatalogSnapshot, previous: CatalogSnapshot, at: datetime)
                 model_id=entry.model_id,
                 provider=entry.provider,
                 invocations=_last_ways(entry, entry_id),
+                was_eligible=entry.is_eligible,
             )
             for entry_id, entry in _listed(previous).items()
             if entry_id not in now

@@ -152,7 +152,8 @@ class RemovedModel:
     """An entry that left the catalog: enough to keep a client's cursor working, in each scope that saw it.
 
     `model_id` is its model's, `invocations` the last ones that it was listed for; of an entry that an older version
-    stored neither is known.
+    stored neither is known. `was_eligible`: it was an active, callable chat model, which the pattern of an alias can
+    stand for.
     """
 
     id: str
@@ -161,6 +162,7 @@ class RemovedModel:
     model_id: str = ""
     provider: str | None = None
     invocations: tuple[Invocation, ...] = ()
+    was_eligible: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -152,6 +152,10 @@ class Scope:
         return allows
 
 
+# What operators see: what no dialect lists, too.
+EVERYTHING = Scope(name="operator", include_provisioned=True)
+
+
 def _profiles_of(entry: CatalogEntry) -> tuple[str, ...]:
     return profile_ids(entry.invocations, entry.former_invocations)
 

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from app.catalog.aliases import GONE, AliasStatus
 from app.catalog.records import MODELS, PROFILES, PartFailure, PartListing
 from app.catalog.snapshot import CatalogSnapshot
 
@@ -80,13 +81,27 @@ class CatalogStatus:
     refreshed_at: datetime | None = None
     age_s: int | None = None
     regions: tuple[RegionStatus, ...] = ()
+    aliases: tuple[AliasStatus, ...] = ()
+
+    @property
+    def aliases_gone(self) -> int:
+        """How many aliases stand for nothing that is there."""
+        return sum(it.state == GONE for it in self.aliases)
+
+    @property
+    def aliases_ambiguous(self) -> int:
+        """How many aliases stand for one of several models of the same date."""
+        return sum(bool(it.equally_new) for it in self.aliases)
 
 
-def status_of(snapshot: CatalogSnapshot | None, *, at: datetime, refresh_s: int) -> CatalogStatus:
+def status_of(
+    snapshot: CatalogSnapshot | None, *, at: datetime, refresh_s: int, aliases: tuple[AliasStatus, ...] = ()
+) -> CatalogStatus:
     """
     Args:
         snapshot: the last published one, None before the first.
         refresh_s: the interval between refreshes.
+        aliases: the operator's, as they are resolved in the snapshot.
     """
     if snapshot is None:
         return CatalogStatus(state=UNAVAILABLE)
@@ -106,6 +121,7 @@ def status_of(snapshot: CatalogSnapshot | None, *, at: datetime, refresh_s: int)
         refreshed_at=state.refreshed_at,
         age_s=age_s,
         regions=_regions(snapshot, at),
+        aliases=aliases,
     )
 
 
@@ -134,10 +150,11 @@ def unavailable_reason(snapshot: CatalogSnapshot | None) -> str:
     for failure in snapshot.state.failures:
         if failure.part == MODELS:
             codes.setdefault(failure.code, set()).add(failure.region)
-    if not codes:
-        return f"no model in {total} of {total} regions"
-    counts = (f"{code} in {len(found)} of {total} regions" for code, found in sorted(codes.items()))
-    return f"no region has answered yet: {', '.join(counts)}"
+    empty = {it.region for it in snapshot.state.listings if it.part == MODELS}
+    counts = [f"{code} in {len(found)} of {total} regions" for code, found in sorted(codes.items())]
+    if empty:
+        return ", ".join((f"no model in {len(empty)} of {total} regions", *counts))
+    return ": ".join(("no region has answered yet", *filter(None, [", ".join(counts)])))
 
 
 def _regions(snapshot: CatalogSnapshot, at: datetime) -> tuple[RegionStatus, ...]:

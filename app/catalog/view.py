@@ -5,12 +5,12 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
 
-from app.catalog.aliases import Alias, AliasTargetGone, names_by_target, resolve
+from app.catalog.aliases import Alias, AliasTargetGone, former_targets, names_by_target, resolve
 from app.catalog.entries import MODEL, ON_DEMAND, CatalogEntry, profile_ids
 from app.catalog.filters import InvocationFilter, restrict
 from app.catalog.paging import SortKey, UnknownCursor, key_of, sort_key
 from app.catalog.patterns import ANY, matching
-from app.catalog.records import DEMO, GLOBAL
+from app.catalog.records import DEMO, GLOBAL, RemovedModel
 from app.catalog.scope import MODELS_VIEW, PROFILES_VIEW, Scope
 from app.catalog.snapshot import CatalogSnapshot
 from app.catalog.visible import VisibleCatalog
@@ -103,11 +103,19 @@ class CatalogView:
         named = [it for it in aliases if scope.models is not None and scope.models.match_id(it.name)]
         if scope.models is None or not named:
             return scope
-        whole = VisibleCatalog(self.snapshot, replace(scope, models=None), self._seen, self._restrict)
+        everything = replace(scope, models=None)
+        whole = VisibleCatalog(self.snapshot, everything, self._seen, self._restrict)
         found = resolve(named, whole.models, whole.find_exact)
-        # A target by its id counts, too, where it has left, for the cursors of that day.
-        left = [it.target for it in named if not it.is_pattern and whole.find_exact(it.name) is None]
-        targets = [*(it.target_id for it in found.values()), *left]
+        # A target counts, too, where it has left, for the cursors of that day.
+        known = [it for it in named if whole.find_exact(it.name) is None]
+        left = [it.target for it in known if not it.is_pattern]
+        patterns = {
+            it.target.casefold(): whole.find_exact(found[it.name].target_id) if it.name in found else None
+            for it in known
+            if it.is_pattern
+        }
+        seen = (it for it in self.snapshot.removed.values() if everything.saw(it, self._seen)) if patterns else ()
+        targets = [*(it.target_id for it in found.values()), *left, *sorted(former_targets(patterns, seen))]
         return replace(scope, models=scope.models.with_ids(targets))
 
     @cached_property
@@ -158,8 +166,17 @@ class CatalogView:
         target = self.find_exact(resolution.target_id) if resolution is not None else None
         if target is not None:
             return key_of(target.created_at, name)
-        gone = self.snapshot.removed.get(alias.target)
-        return key_of(gone.created_at, name) if gone is not None and self._patterns.saw(gone, self._seen) else None
+        gone = self._removed_target(alias)
+        return None if gone is None else key_of(gone.created_at, name)
+
+    def _removed_target(self, alias: Alias) -> RemovedModel | None:
+        """What an alias stood for last, where that has left the catalog."""
+        if not alias.is_pattern:
+            gone = self.snapshot.removed.get(alias.target)
+            return gone if gone is not None and self._patterns.saw(gone, self._seen) else None
+        seen = [it for it in self.snapshot.removed.values() if self._patterns.saw(it, self._seen)]
+        former = former_targets({alias.target.casefold(): None}, seen)
+        return max((it for it in seen if it.id in former), key=lambda it: it.removed_at, default=None)
 
     def find(self, name: str) -> CatalogEntry | None:
         """The entry of an id, an ARN or an alias, a gateway's spelling of one, or one of these with the suffix `[1m]`.

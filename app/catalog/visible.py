@@ -6,7 +6,7 @@ from dataclasses import replace
 from operator import is_
 from types import MappingProxyType
 
-from app.catalog.entries import INFERENCE_PROFILE, CatalogEntry
+from app.catalog.entries import INFERENCE_PROFILE, CatalogEntry, geography_in_words
 from app.catalog.filters import InvocationFilter
 from app.catalog.merge import geography_of
 from app.catalog.paging import sort_key
@@ -18,8 +18,6 @@ from app.catalog.snapshot import CatalogSnapshot, models_by_profile
 ARN = re.compile(
     r"arn:aws[a-z-]*:bedrock:[a-z0-9-]*:(?:\d{12})?:(?P<kind>foundation-model|inference-profile)/(?P<id>.+)", re.DOTALL
 )
-# A geography of more letters is a word: `Global`, but `EU` and `APAC`.
-MAX_ABBREVIATION = 4
 
 
 class VisibleCatalog:
@@ -86,14 +84,10 @@ class VisibleCatalog:
             model,
             kind=INFERENCE_PROFILE,
             id=profile_id,
-            name=name or f"{model.name} ({_in_words(geography) if geography else profile_id})",
+            name=name or f"{model.name} ({geography_in_words(geography) if geography else profile_id})",
             geography=geography,
             invocations=tuple(way for way in model.invocations if way.profile_id == profile_id),
             former_invocations=tuple(way for way in model.former_invocations if way.profile_id == profile_id),
             card=self._snapshot.cards.card_for_profile(model.card, profile_id),
             aliases=self._alias_names.get(profile_id, ()),
         )
-
-
-def _in_words(geography: str) -> str:
-    return geography.upper() if len(geography) <= MAX_ABBREVIATION else geography.capitalize()

@@ -20,14 +20,15 @@ from rich.table import Table
 from app.api.anthropic.schemas import ModelInfoSchema
 from app.api.status_schemas import CatalogReportSchema
 from app.auth.key_format import InvalidKeySource
-from app.auth.key_sources import names_of_local_keys
-from app.catalog.aliases import AliasTargetGone
+from app.auth.key_sources import aws_sources_of, names_of_local_keys
+from app.catalog.aliases import GONE, TAKEN, AliasTargetGone
 from app.catalog.entries import CatalogEntry, profile_ids
 from app.catalog.records import EPOCH, PartResult
-from app.catalog.scope import ALL_VIEW, VIEWS, Scope
+from app.catalog.scope import ALL_VIEW, EVERYTHING, VIEWS, Scope
+from app.catalog.scopes import key_conflicts
 from app.catalog.snapshot import CatalogSnapshot
-from app.catalog.status import status_of
 from app.catalog.view import CatalogView, ListFilter, UnknownValue
+from app.cli.card_table import card_table
 from app.cli.matrix import LEGEND, matrix, or_dash
 from app.operator_file.reading import InvalidOperatorFile
 from app.refresh.refresher import SettingsMismatch
@@ -42,8 +43,6 @@ SOME_FAILED = 3
 PIPE_WIDTH = 400
 # So wide is a line with 31 regions, the longest id and CARD_COLUMNS.
 WIDTH_WITH_CARDS = 140
-# Operators see what no dialect lists, too.
-EVERYTHING = Scope(name="operator", include_provisioned=True)
 
 
 @click.group(cls=AppGroup)
@@ -85,7 +84,7 @@ def refresh(as_json: bool, force: bool) -> None:
             sys.exit(_not_published(str(error)))
     if done is None:
         sys.exit(_not_published("stopped"))
-    _print_status(done.snapshot, as_json=as_json)
+    _print_status(as_json=as_json)
     sys.exit(_exit_code(done))
 
 
@@ -111,12 +110,13 @@ def _not_published(reason: str) -> int:
 @catalog.command()
 @click.option("--json", "as_json", is_flag=True, help="Print the status as JSON.")
 def status(as_json: bool) -> None:
-    """Show the age of the stored catalog, and each region's state with its last error.
+    """Show the age of the stored catalog, each region's state with its last error, and aliases to look after.
 
     Exit status: 1 if there is no catalog to serve.
     """
+    _load_operator_file()
     snapshot = _stored()
-    _print_status(snapshot, as_json=as_json)
+    _print_status(as_json=as_json)
     if snapshot is None or not snapshot.models:
         sys.exit(1)
 
@@ -181,12 +181,7 @@ def _show_one(view: CatalogView, name: str, wanted: ListFilter, *, as_json: bool
 def _view_of(scope_name: str | None = None, key_name: str | None = None) -> CatalogView:
     """The stored catalog as a scope or a key sees it, or whole, with what the operator's file states."""
     services = current_services()
-    try:
-        services.operator_file.load()
-    except InvalidOperatorFile as error:
-        if scope_name is not None or key_name is not None:
-            raise click.ClickException(str(error)) from None
-        click.echo(f"Without the operator's file: {error}", err=True)
+    _load_operator_file(is_needed=scope_name is not None or key_name is not None)
     snapshot = _stored()
     if snapshot is None:
         raise click.ClickException("no catalog is stored; `flask catalog refresh` makes one")
@@ -197,11 +192,23 @@ def _view_of(scope_name: str | None = None, key_name: str | None = None) -> Cata
     if scope_name is not None:
         scope = policy.scopes.get(scope_name)
     elif key_name is not None:
+        for reason in key_conflicts([key_name], policy.scopes):
+            click.echo(f"It sees nothing: {reason}", err=True)
         scope = policy.by_key_name[key_name]
     if scope is None:
         names = ", ".join(it.name for it in (*policy.scopes.named, policy.scopes.default) if it.name)
         raise click.BadParameter(f"not in the operator's file, which has {names or 'none'}", param_hint="--scope")
     return CatalogView(snapshot, scope, policy.aliases)
+
+
+def _load_operator_file(*, is_needed: bool = False) -> None:
+    """Put the operator's file in force; a bad one is reported, and is an error where it is needed."""
+    try:
+        current_services().operator_file.load()
+    except InvalidOperatorFile as error:
+        if is_needed:
+            raise click.ClickException(str(error)) from None
+        click.echo(f"Without the operator's file: {error}", err=True)
 
 
 def _found(view: CatalogView, name: str) -> CatalogEntry | None:
@@ -226,6 +233,9 @@ def check(file: Path | None) -> None:
         raise click.ClickException(str(error)) from None
     for reason in reasons:
         click.echo(reason)
+    for source in aws_sources_of(services.settings):
+        consequence = "one that two scopes name sees nothing, and is logged as key_in_several_scopes"
+        click.echo(f"The keys of {source} are not read here: {consequence}", err=True)
     if reasons:
         sys.exit(1)
     click.echo("ok")
@@ -242,14 +252,9 @@ def cards(model_id: str | None) -> None:
     entry = _found(view, model_id)
     if entry is None:
         raise click.ClickException(f"no model, inference profile or ARN {model_id!r} is in the catalog")
-    table = Table(box=None, pad_edge=False)
-    for name in ("field", "value", "source", "as of"):
-        table.add_column(name, overflow="fold")
-    for it in entry.card.sources if entry.card is not None else ():
-        for field in it.fields:
-            table.add_row(field, str(getattr(entry.card, field)), it.source, it.as_of.isoformat())
     out = _out()
-    out.print(table if table.row_count else f"no card states anything of {entry.id}")
+    card = entry.card
+    out.print(card_table(card) if card is not None and card.sources else f"no card states anything of {entry.id}")
     for line in _disagreements(view, entry):
         out.print(line)
 
@@ -296,10 +301,9 @@ def _stored() -> CatalogSnapshot | None:
     return services.catalog.latest
 
 
-def _print_status(snapshot: CatalogSnapshot | None, *, as_json: bool) -> None:
+def _print_status(*, as_json: bool) -> None:
     services = current_services()
-    status = status_of(snapshot, at=services.clock(), refresh_s=services.settings.refresh_s)
-    report: dict[str, Any] = CatalogReportSchema().dump(status)
+    report: dict[str, Any] = CatalogReportSchema().dump(services.status())
     fleet = services.fleet.status() if services.fleet is not None else None
     if as_json:
         click.echo(json.dumps(report | ({"fleet": fleet.report()} if fleet else {}), indent=2))
@@ -325,10 +329,26 @@ def _print_status(snapshot: CatalogSnapshot | None, *, as_json: bool) -> None:
     out.print(_headline(report))
     if report["orphan_profiles"]:
         out.print(f"{report['orphan_profiles']} profiles call no model that their region lists")
+    for alias in report["aliases"]:
+        if reason := _alias_reason(alias):
+            out.print(reason)
     if fleet:
         out.print(str(fleet))
     if report["regions"]:
         out.print(table)
+
+
+def _alias_reason(alias: dict[str, Any]) -> str:
+    """What is to be said of an alias; nothing where it stands for one thing."""
+    name, target = alias["name"], alias["target"]
+    if alias["state"] == GONE:
+        return f"alias {name}: its target {target} is not there"
+    if alias["state"] == TAKEN:
+        return f"alias {name}: its name is an id of the catalog, which wins"
+    if alias["equally_new"]:
+        others = ", ".join(alias["equally_new"])
+        return f"alias {name}: {alias['target_id']} is the first of equal date that {target} matches; others: {others}"
+    return ""
 
 
 def _why(part: dict[str, Any]) -> str:

@@ -305,6 +305,7 @@ def catalog_metrics(status: CatalogStatus, refresh_s: int) -> Iterator[Metric]:
     yield _gauge("orphan_profiles", "Profiles whose models their region does not list.", status.orphan_profiles)
     without_limits = "Callable chat models whose token limits no card has."
     yield _gauge("models_without_limits", without_limits, status.models_without_limits)
+    yield _gauge("aliases_gone", "Aliases whose target is not in the catalog.", status.aliases_gone)
     listed = _by_part("region_up", "1 if the last refresh listed the part of the region.")
     age = _by_part("region_listing_age_seconds", "Age of the listing that is served.")
     rows = _by_part("region_rows", "Rows of the listing.")

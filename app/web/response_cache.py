@@ -93,7 +93,7 @@ class ResponseCache:
         seen: "OrderedDict[int, None] | None" = None,
         hot_keys: Iterable[CacheKey] = (),
         max_responses: int = 1024,
-        max_bytes: int = 32 << 20,
+        max_bytes: int = 24 << 20,
         max_key_chars: int = 512,
         lock: "threading.Lock | None" = None,
     ) -> None:

@@ -7,6 +7,7 @@ query string. Kept or not, it goes out the same way.
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import closing
 from datetime import datetime
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 from wsgiref.util import setup_testing_defaults
 
@@ -122,7 +123,8 @@ class ResponseCacheMiddleware:
         published = self._catalog.published
         if published.snapshot is None or self._generation is None:
             return
-        for key in self._generation_of(published).cache.pop_hot_keys():
+        # Scope by scope, as few views are kept.
+        for key in sorted(self._generation_of(published).cache.pop_hot_keys(), key=attrgetter("scope")):
             environ: WSGIEnvironment = {
                 "REQUEST_METHOD": "GET",
                 "PATH_INFO": key.path,

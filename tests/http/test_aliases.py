@@ -77,6 +77,14 @@ def test_an_alias_is_a_cursor(client: FlaskClient) -> None:
     assert [entry["id"] for entry in page["data"]] == ["named"]
 
 
+def test_readiness_and_the_metrics_count_aliases_without_a_target(app: Flask, client: FlaskClient) -> None:
+    ready = client_of(app, None).get("/readyz")
+
+    assert (json_of(ready)["aliases_gone"], json_of(ready)["aliases_ambiguous"]) == (1, 0)
+    assert "b.model" not in ready.text
+    assert "model_catalog_aliases_gone 1.0" in client.get("/metrics").text
+
+
 def test_a_target_that_another_worker_has_listed_is_found(app: Flask, client: FlaskClient) -> None:
     services = services_of(app)
     listed = listing("us-east-1", model("a.model"), model("b.model"))

@@ -78,6 +78,7 @@ ENDED = UNKNOWN | {"regions": []}
 ENTRIES: dict[str, tuple[str, str, dict[str, Any]]] = {
     "maker.both": ("Both", "Maker, 2 regions", MODEL),
     "us.maker.both": ("US Both", "US profile of maker.both", PROFILE),
+    "global.maker.both": ("Both (Global)", "Global profile of maker.both", WORLDWIDE),
     OWN_ARN: ("Team A", "Application profile of maker.both in us-east-1", OWN),
     "maker.unknown": ("maker.unknown", "ap-south-1", UNKNOWN),
     "maker.ended": ("maker.ended", "ended 2026-01-11", ENDED),

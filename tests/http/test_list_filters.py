@@ -55,9 +55,11 @@ US = [OWN_ARN, "global.maker.both", "maker.both", "us.maker.both"]
             [OWN_ARN, "eu.maker.both", "maker.both", "us.maker.both", "maker.picture"],
         ),
         ("within=us-east-1&view=profiles", ["maker.both"]),
-        # A worldwide profile may be processed in its source region, too, so `global` alone does not hold it.
-        ("within=global&view=profiles", []),
+        # A worldwide profile's own region, which AWS names beside `global`, is no destination of its own.
+        ("within=global&view=profiles", ["global.maker.both"]),
         ("within=global,us-east-1&view=profiles", ["global.maker.both", "maker.both"]),
+        ("within=global,eu-*&view=profiles", ["eu.maker.both", "global.maker.both", "maker.picture"]),
+        ("within=us-east-1,eu-west-1&view=profiles", ["maker.both", "maker.picture"]),
         ("within=GLOBAL,eu-*,us-*&view=profiles", sorted({*EU, *US, "maker.picture"})),
         ("within=*&view=profiles", sorted({*EU, *US, "maker.picture"})),
         # Where the destinations are not known, they may be anywhere.
@@ -92,10 +94,12 @@ def test_all_that_is_shown_is_of_what_is_left(client: FlaskClient, path: str) ->
 def test_within_leaves_only_invocations_whose_destinations_all_match(client: FlaskClient, path: str) -> None:
     everything = rows(client.get(f"{path}?within=eu-*,us-*"))["maker.both"]
     worldwide = rows(client.get(f"{path}?view=profiles&within=global,us-east-1"))["global.maker.both"]
+    from_there = rows(client.get(f"{path}?view=profiles&within=global&region=us-*"))["global.maker.both"]
 
     assert list(everything["inference_profiles"]) == ["eu.maker.both", "us.maker.both"]
     assert everything["invoke"] == {"eu-west-1": "eu.maker.both", "us-east-1": "maker.both"}
-    assert worldwide["destinations"] == {"us-east-1": ["global", "us-east-1"]}
+    assert list(worldwide["destinations"]) == ["eu-west-1", "us-east-1"]
+    assert from_there["destinations"] == {"us-east-1": ["global", "us-east-1"]}
 
 
 def test_lifecycle_and_dates_are_of_the_regions_that_are_left(make_app: MakeApp) -> None:

@@ -182,9 +182,10 @@ def test_the_list_takes_the_arguments_of_its_route(client: FlaskClient) -> None:
 
 
 def test_the_page_size_that_is_configured_is_told(make_app: MakeApp) -> None:
-    schema = tools(client_of(make_app(WORLD, default_limit=5)))["anthropic_model_list"]["inputSchema"]
+    described = tools(client_of(make_app(WORLD, default_limit=5)))
 
-    assert schema["properties"]["limit"]["default"] == 5
+    for name in ("anthropic_model_list", "search_models"):
+        assert described[name]["inputSchema"]["properties"]["limit"]["default"] == 5
 
 
 # The keys that not every entry has.

@@ -10,6 +10,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from app.auth.key_format import parse_key
+from app.catalog.current import MAX_VIEWS
 from app.services import services_of
 from config import ConfigError
 from tests.conftest import MakeApp, client_of, json_of
@@ -68,7 +69,7 @@ def call(client: FlaskClient, tool: str, **arguments: Any) -> Any:
     return json_of(client.post("/mcp", json=message, headers=MCP_HEADERS))["result"]
 
 
-@pytest.mark.parametrize("path", ["/anthropic/v1/models?limit=9", "/v1/models", "/search_models"])
+@pytest.mark.parametrize("path", ["/anthropic/v1/models?limit=9", "/v1/models", "/search_models?limit=9"])
 def test_no_key_gets_what_was_cached_for_another(app: Flask, a: FlaskClient, b: FlaskClient, path: str) -> None:
     for _ in range(3):
         assert ids(a, path) == ["anthropic.a", "anthropic.b"]
@@ -97,6 +98,22 @@ def test_keys_of_one_scope_share_a_response(make_app: MakeApp, file: Path) -> No
     second.get("/v1/models")
 
     assert [(key.scope, key.path) for key in cache._kept] == [("a", "/v1/models")]
+
+
+def test_pages_of_many_scopes_are_evicted_by_use(make_app: MakeApp, file: Path) -> None:
+    count = MAX_VIEWS + 4
+    makers = ["anthropic" if number % 2 else "meta" for number in range(count)]
+    scopes = [f'[scopes.s{n}]\nkeys = ["k{n}"]\nmodels = ["{maker}.*"]' for n, maker in enumerate(makers)]
+    file.write_text("\n".join(scopes))
+    app = make_app(WHOLE, api_keys=tuple(f"k{n}:secret-{n}" for n in range(count)), operator_file=str(file))
+    clients = [client_of(app, f"secret-{n}") for n in range(count)]
+    for maker, client in zip(makers * 3, clients * 3, strict=True):
+        assert {it.partition(".")[0] for it in ids(client, "/v1/models")} == {maker}
+
+    # An answer outlives the view that it was made of.
+    cache = app.wsgi_app.inner._generation.cache  # type: ignore[attr-defined]
+    assert len(cache._kept) == count
+    assert len(services_of(app).catalog.published._views) <= MAX_VIEWS
 
 
 def test_totals_count_what_the_key_sees(a: FlaskClient) -> None:
@@ -131,10 +148,18 @@ def test_tools_see_what_the_key_sees(a: FlaskClient, b: FlaskClient) -> None:
     assert "meta.c" in str(call(b, "anthropic_model_get", model_id="meta.c")["structuredContent"])
 
 
+def test_tools_keep_the_page_size_that_their_descriptions_name(b: FlaskClient) -> None:
+    for tool in ("search_models", "anthropic_model_list"):
+        assert len(call(b, tool)["structuredContent"]["data"]) == 2
+
+
 def test_a_scope_has_its_own_page_size_and_spelling_of_ids(a: FlaskClient, b: FlaskClient) -> None:
     page = json_of(b.get("/anthropic/v1/models"))
+    found = json_of(b.get("/search_models"))
 
     assert (page["first_id"], page["last_id"], page["has_more"]) == ("bedrock/meta.c", "bedrock/meta.c", True)
+    assert (found["first_id"], found["total"], found["has_more"]) == ("bedrock/meta.c", 2, True)
+    assert ids(b, "/search_models?limit=2") == ids(b, "/v1/models") == ["bedrock/meta.c", "bedrock/meta.d"]
     assert ids(b, "/anthropic/v1/models?after_id=bedrock/meta.c") == ["bedrock/meta.d"]
     assert ids(b, "/anthropic/v1/models?after_id=meta.c") == ["bedrock/meta.d"]
     assert json_of(b.get("/v1/models/bedrock/meta.c"))["id"] == "bedrock/meta.c"
@@ -154,6 +179,23 @@ def test_a_service_without_keys_has_the_default_scope(make_app: MakeApp, file: P
     app = make_app(WHOLE, api_keys=(), auth_disabled=True, operator_file=str(file))
 
     assert ids(client_of(app, None), "/v1/models") == ["meta.d"]
+
+
+def test_readiness_and_the_metrics_see_everything(app: Flask, a: FlaskClient) -> None:
+    assert json_of(client_of(app, None).get("/readyz"))["models"] == 4
+    assert "model_catalog_models 4.0" in a.get("/metrics").text
+
+
+def test_a_hundred_keys_of_five_scopes_have_five_sets_of_answers(make_app: MakeApp, file: Path) -> None:
+    scopes = (f'[scopes.s{n}]\nkeys = ["k{n}-*"]\nexcept = ["no-{n}"]\n' for n in range(5))
+    file.write_text("".join(scopes))
+    keys = {f"secret-{n}-{it}": f"k{n}-{it}" for n in range(5) for it in range(20)}
+    app = make_app(WHOLE, api_keys=tuple(f"{name}:{key}" for key, name in keys.items()), operator_file=str(file))
+    for key in keys:
+        assert len(ids(client_of(app, key), "/v1/models")) == 4
+
+    cache = app.wsgi_app.inner._generation.cache  # type: ignore[attr-defined]
+    assert sorted(key.scope for key in cache._kept) == [f"s{n}" for n in range(5)]
 
 
 def test_of_two_valid_keys_that_of_x_api_key_decides(app: Flask, a: FlaskClient) -> None:

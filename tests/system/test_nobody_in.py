@@ -86,8 +86,8 @@ def test_a_crash_writes_down_no_key(make_app: MakeApp, caplog: pytest.LogCapture
     assert KEY not in repr(logs) + caplog.text + answer.text
 
 
-def test_no_key_right_or_wrong_is_in_the_log(tmp_path: Path) -> None:
-    wrong = "s3cret-attempt"
+def test_no_key_right_or_wrong_is_in_the_log_and_no_arn_of_a_path(tmp_path: Path) -> None:
+    wrong, account = "s3cret-attempt", "123456789012"
     with running_service(tmp_path, LOG_LEVEL="debug") as service:
         for key in (KEY, wrong):
             header = key.encode()
@@ -100,11 +100,14 @@ def test_no_key_right_or_wrong_is_in_the_log(tmp_path: Path) -> None:
             send(service, request(OPENAI, b"transfer-encoding: " + header + b"\r\n"))
             send(service, request(OPENAI, b"expect: " + header + b"\r\n"))
             send(service, request(OPENAI, b"x-api-key: " + header * 10_000 + b"\r\n"))
+        arn = f"arn:aws:bedrock:us-east-1:{account}:application-inference-profile/abc"
+        send(service, request(OPENAI + b"/" + arn.encode(), b"x-api-key: " + KEY.encode() + b"\r\n"))
         eventually(lambda: "Invalid request" in service.log())
     log = service.log()
 
     assert KEY not in log
     assert wrong not in log
+    assert account not in log
 
 
 @pytest.mark.parametrize(("proxies", "believed"), [("127.0.0.1", True), ("10.0.0.0/8,unix", False)])

@@ -186,7 +186,7 @@ def _tool(name: str, title: str, description: str, query: CatalogQuery, brief: S
     for argument, default in query.defaults.items():
         input_schema["properties"][argument]["default"] = default
     output_schema = json_schema_of(query.result, all_present=True)
-    query = replace(query, arguments=arguments)
+    query = replace(query, arguments=arguments, has_fixed_defaults=True)
     if brief is not None:
         input_schema["properties"]["detail"] = {
             "type": "string",

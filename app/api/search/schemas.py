@@ -21,7 +21,6 @@ from app.catalog.entries import ACTIVE, DEPRECATED, LIFECYCLES
 from app.catalog.search import CAPABILITIES, SORTS, ModelFilter
 
 MAX_LIMIT = 1000
-DEFAULT_LIMIT = 20
 # Above any model's limit, and below what no number of a client's language holds.
 MAX_TOKENS = 1_000_000_000
 
@@ -84,7 +83,6 @@ class SearchArguments(ListArguments):
     )
     limit = Integer(
         validate=Between(1, MAX_LIMIT),
-        load_default=DEFAULT_LIMIT,
         metadata={"description": f"The most models in one answer, 1 to {MAX_LIMIT}."},
     )
     after_id = Text(

@@ -86,7 +86,9 @@ export function invocationFilter(catalog, state) {
     if (withinTest === null) return true;
     if (!sets.has(number)) {
       const destinations = catalog.destinationSets[number];
-      sets.set(number, destinations !== null && destinations.length > 0 && destinations.every(withinTest));
+      // `global` stands for the regions that AWS names beside it.
+      const places = destinations?.includes("global") ? ["global"] : destinations;
+      sets.set(number, places !== null && places.length > 0 && places.every(withinTest));
     }
     return sets.get(number);
   };

@@ -34,6 +34,8 @@ KEY = "sk-client"
 GATEWAY_KEY = "sk-gateway"
 MOCKED = "anthropic.claude-haiku-4-5-20251001-v1:0"
 STREAMED = "anthropic.claude-opus-4-8"
+# As LiteLLM may have it, and a scope with an `id_format` lists it.
+PREFIXED = f"bedrock/{STREAMED}"
 MOCK = "Hello from LiteLLM"
 TEXT = "".join(PARTS)
 MESSAGES: Any = [{"role": "user", "content": "Hello"}]
@@ -69,18 +71,16 @@ class Table:
 
 def litellm_config(stub: GatewayStub, master_key: str) -> str:
     """Models that LiteLLM answers itself, and models that it asks the stub for."""
+    behind = {
+        "model": f"hosted_vllm/{STREAMED}",
+        "api_base": f"http://127.0.0.1:{stub.port}/v1",
+        "api_key": "none",
+        # Codex speaks /v1/responses alone, the stub does not.
+        "use_chat_completions_api": True,
+    }
     models = [
         {"model_name": MOCKED, "litellm_params": {"model": f"bedrock/{MOCKED}", "mock_response": MOCK}},
-        {
-            "model_name": STREAMED,
-            "litellm_params": {
-                "model": f"hosted_vllm/{STREAMED}",
-                "api_base": f"http://127.0.0.1:{stub.port}/v1",
-                "api_key": "none",
-                # Codex speaks /v1/responses alone, the stub does not.
-                "use_chat_completions_api": True,
-            },
-        },
+        *({"model_name": name, "litellm_params": behind} for name in (STREAMED, PREFIXED)),
     ]
     return json.dumps({"model_list": models, "general_settings": {"master_key": master_key}})
 
@@ -320,6 +320,35 @@ def codex(table: Table, place: Place, variant: str) -> None:
     table.add(f"codex {version_of(command, '--version')}", variant, TEXT, ask)
 
 
+def with_a_scope(table: Table, place: Place) -> None:
+    """A key of a scope with `id_format`: what a client lists is what it can send."""
+    claude = anthropic.Anthropic(base_url=place.anthropic_url, api_key=KEY, max_retries=0)
+    gpt = openai.OpenAI(base_url=f"{place.url}/v1", api_key=KEY, max_retries=0)
+    command = str(NODE_BIN / "claude")
+    environ = {
+        "ANTHROPIC_BASE_URL": place.anthropic_url,
+        "ANTHROPIC_AUTH_TOKEN": KEY,
+        "CLAUDE_CODE_ENABLE_GATEWAY_MODEL_DISCOVERY": "1",
+        "CLAUDE_CONFIG_DIR": str(place.home / ".claude"),
+    }
+
+    def sdks() -> str:
+        found = [[model.id for model in claude.models.list()], [model.id for model in gpt.models.list()]]
+        message = claude.messages.create(model=found[0][0], max_tokens=9, messages=MESSAGES)
+        completion = gpt.chat.completions.create(model=found[1][0], messages=MESSAGES)
+        return f"{found} {message.content[0].text} {completion.choices[0].message.content}"  # type: ignore[union-attr]
+
+    def claude_code() -> str:
+        output = run(place, command, "-p", "Hello", "--model", PREFIXED, environ=environ)
+        cache = place.home / ".claude" / "cache" / "gateway-models.json"
+        models = json.loads(cache.read_text())["models"] if cache.exists() else []
+        return f"{[model['id'] for model in models]} {output}"
+
+    scope = 'a scope of one model with `id_format = "bedrock/{id}"`'
+    table.add("anthropic, openai (Python)", scope, f"{[[PREFIXED]] * 2} {TEXT} {TEXT}", sdks)
+    table.add(f"Claude Code {version_of(command, '--version')}", scope, f"{[PREFIXED]} {TEXT}", claude_code)
+
+
 def main() -> int:
     table = Table()
     print(f"LiteLLM {version_of(str(PYTHON_BIN / 'litellm'), '--version')}, nginx, {time.strftime('%Y-%m-%d')}")
@@ -340,6 +369,12 @@ def main() -> int:
             llm(table, place, variant)
             opencode(table, place, variant)
             codex(table, place, variant)
+        (folder / "operator.toml").write_text(
+            f'[scopes.team]\nkeys = ["me"]\nmodels = ["{STREAMED}"]\nid_format = "bedrock/{{id}}"\n'
+        )
+        scope = {"CATALOG_CONFIG_FILE": str(folder / "operator.toml")}
+        with standing(folder / "scope", with_the_clients_key, {}, at_root=False, **scope) as place:
+            with_a_scope(table, place)
         at_root = {"http.conf": {"#root#": ""}}
         with standing(folder / "root", with_the_clients_key, at_root, at_root=True) as place:
             python_sdks(table, place, "both dialects at the root", refusal="400")

@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import anthropic
 import httpx2 as httpx
@@ -139,6 +140,21 @@ def test_a_stream_arrives_part_by_part_however_long_it_pauses(site: Site, prefix
 
     assert tuple(texts) == PARTS
     assert overdue == [False] * (len(PARTS) - 1)
+
+
+def test_a_stream_of_15_seconds_passes_the_files_as_they_are_shipped(tmp_path: Path) -> None:
+    """One of its pauses is longer than the ten seconds that nginx gives the catalog."""
+    pauses = iter((10.5, 3.0, 1.5))
+    with (
+        running_gateway(GatewayStub()) as gateway,
+        behind_nginx(tmp_path, gateway_port=gateway.port) as (nginx, _),
+    ):
+        gateway.pause = lambda: time.sleep(next(pauses))
+        client = openai.OpenAI(api_key=KEY, base_url=f"{nginx.url}/v1", max_retries=0)
+        question: Any = [{"role": "user", "content": "Hello"}]
+        stream = client.chat.completions.create(model=HAIKU, messages=question, stream=True)
+
+        assert [chunk.choices[0].delta.content for chunk in stream] == list(PARTS)
 
 
 def test_openais_client_streams_too(site: Site) -> None:

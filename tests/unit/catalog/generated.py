@@ -107,7 +107,8 @@ class World:
         for way in self.rows(region, PROFILES) + self.rows(region, APPLICATION_PROFILES):
             assert isinstance(way, InferenceProfile)
             for model_id, places in way.models:
-                is_within = within is None or (places != () and within.issuperset(places))
+                all_places = ("global",) if "global" in places else places
+                is_within = within is None or (places != () and within.issuperset(all_places))
                 if way.status in (None, "ACTIVE") and model_id in alive and is_within:
                     found.add(way.id)
         return found

@@ -1,15 +1,23 @@
 """Names of the operator's: what they stand for, in whose sight, and how lists and look-ups show them."""
 
+import re
+from contextlib import suppress
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from app.catalog.aliases import Alias, AliasTargetGone, Resolution, taken_names
-from app.catalog.entries import ALIAS
+from app.catalog.aliases import Alias, AliasTargetGone, Resolution, former_targets, taken_names
+from app.catalog.codec import decode_state, encode_state
+from app.catalog.entries import ALIAS, INFERENCE_PROFILE, MODEL, CatalogEntry
+from app.catalog.next_snapshot import next_snapshot
 from app.catalog.paging import UnknownCursor
 from app.catalog.records import Invocation, RemovedModel
 from app.catalog.scope import ALL_VIEW, MODELS_VIEW, PROFILES_VIEW, EntryPatterns, Scope
+from app.catalog.snapshot import build_snapshot
 from app.catalog.view import CatalogView, ListFilter
 from tests.support.builders import NOW, day, listing, model, profile, snapshot
 
@@ -219,6 +227,130 @@ def test_what_a_scope_saw_by_an_alias_alone_is_a_cursor_for_a_day_after_it_left(
     other = CatalogView(world, scope, [alias("a")])
     with pytest.raises(UnknownCursor):
         other.cursor("after_id", "z", other.entry_list(ListFilter()))
+
+
+def left(model_id: str, dated: int, *, removed_h: int = 0, **changes: Any) -> RemovedModel:
+    """A chat model that left so many hours ago."""
+    ways = (
+        Invocation(kind="on_demand", regions=("us-east-1",)),
+        Invocation(kind="geographic", regions=("us-east-1",), profile_id=f"us.{model_id}", destinations=("us-west-2",)),
+    )
+    fields: dict[str, Any] = {"model_id": model_id, "invocations": ways, "was_eligible": True}
+    at = NOW - timedelta(hours=removed_h)
+    return RemovedModel(id=model_id, created_at=day(dated), removed_at=at, **(fields | changes))
+
+
+def cursors(view: CatalogView, *names: str) -> list[str]:
+    """Those of the names that are cursors."""
+    found = []
+    for name in names:
+        with suppress(UnknownCursor):
+            view.cursor("after_id", name, view.entry_list(ListFilter()))
+            found.append(name)
+    return found
+
+
+@pytest.mark.parametrize(
+    ("now", "gone", "cursor_ids"),
+    [
+        ([("z.1", 1)], [left("z.2", 2)], ["z.2"]),
+        ([], [left("z.2", 2)], ["z.2"]),
+        # What is newer now may have been there before.
+        ([("z.3", 3)], [left("z.2", 2)], []),
+        # While the newer one was there, the pattern stood for that; afterwards, for this one.
+        ([("z.1", 1)], [left("z.3", 3, removed_h=2), left("z.2", 2, removed_h=1)], ["z.3", "z.2"]),
+        ([("z.1", 1)], [left("z.3", 3, removed_h=1), left("z.2", 2, removed_h=2)], ["z.3"]),
+        ([("z.1", 1)], [left("z.3", 3), left("z.2", 2)], ["z.3"]),
+        # What no pattern of an alias can stand for.
+        ([("z.1", 1)], [left("z.2", 2, was_eligible=False)], []),
+        ([("z.1", 1)], [left("y.2", 2)], []),
+    ],
+)
+def test_what_a_scope_saw_by_the_pattern_of_an_alias_alone_is_a_cursor_for_a_day_after_it_left(
+    now: list[tuple[str, int]], gone: list[RemovedModel], cursor_ids: list[str]
+) -> None:
+    present = [model(model_id, start_of_life_at=day(dated)) for model_id, dated in [*now, ("other", 9)]]
+    world = snapshot(listing("us-east-1", *present), removed=tuple(gone))
+    view = CatalogView(world, Scope(models=EntryPatterns(("name",))), [alias("z.*")])
+
+    assert cursors(view, *(it.id for it in gone)) == cursor_ids
+    assert cursors(view, "name") == (["name"] if now or cursor_ids else [])
+    assert [it.id for it in view.models] == [model_id for model_id, _ in now]
+
+
+def test_a_profile_that_a_pattern_stood_for_is_a_cursor_where_no_models_id_matches() -> None:
+    gone = left("z", 2)
+    profile_left = replace(gone, id="us.z", invocations=gone.invocations[1:])
+    world = snapshot(listing("us-east-1", model("a")), removed=(gone, profile_left))
+    scope = Scope(models=EntryPatterns(("name",)))
+
+    # A profile's model is seen through that profile.
+    for target, seen in (("us.*", ["us.z", "z"]), ("z*", ["us.z", "z"]), ("eu.*", []), ("a*", [])):
+        assert cursors(CatalogView(world, scope, [alias(target)]), "us.z", "z") == seen
+
+
+def stood_for(pattern: str, now: list[RemovedModel], gone: list[RemovedModel]) -> set[str]:
+    """What a pattern stood for before each moment at which something left."""
+    found = set()
+    for moment in {it.removed_at for it in gone}:
+        there = [it for it in (*now, *gone) if it in now or it.removed_at >= moment]
+        matching = [it for it in there if re.fullmatch(pattern.replace("*", ".*"), it.id)]
+        preferred = [it for it in matching if it.id == it.model_id] or matching
+        if preferred:
+            found.add(min(preferred, key=lambda it: (-it.created_at.timestamp(), it.id)).id)
+    return found - {it.id for it in now}
+
+
+ENTRY_IDS = ("z", "y", "us.z", "us.y", "eu.z")
+LEFT = st.lists(
+    st.builds(
+        lambda entry_id, dated, removed_h: replace(
+            left(entry_id, dated, removed_h=removed_h), model_id=entry_id.rpartition(".")[2]
+        ),
+        st.sampled_from(ENTRY_IDS),
+        st.integers(1, 3),
+        st.integers(0, 3),
+    ),
+    max_size=4,
+    unique_by=lambda it: it.id,
+)
+
+
+@given(LEFT, st.sampled_from(["*", "z*", "*z", "us.*", "y", "q*"]))
+def test_a_pattern_stood_for_what_was_preferred_before_it_left(entries: list[RemovedModel], pattern: str) -> None:
+    for there in range(min(2, len(entries) + 1)):
+        now, gone = entries[:there], entries[there:]
+        matching = [it for it in now if re.fullmatch(pattern.replace("*", ".*"), it.id)]
+        found = [
+            CatalogEntry(
+                kind=MODEL if it.id == it.model_id else INFERENCE_PROFILE,
+                id=it.id,
+                name=it.id,
+                model_id=it.model_id,
+                created_at=it.created_at,
+            )
+            for it in matching
+        ]
+
+        assert former_targets({pattern: found[0] if found else None}, gone) == stood_for(pattern, now, gone)
+
+
+def test_a_model_that_leaves_keeps_whether_a_pattern_could_stand_for_it() -> None:
+    pictures = model("z.pictures", output_modalities=("IMAGE",))
+    before = snapshot(listing("us-east-1", model("a"), model("z.chat"), pictures))
+    after = next_snapshot(
+        before,
+        listing("us-east-1", model("a")),
+        source="aws",
+        regions=("us-east-1",),
+        at=NOW,
+        max_stale=timedelta(days=1),
+    )
+    stored = build_snapshot(decode_state(encode_state(after.state)), at=NOW)
+
+    assert {it.id: it.was_eligible for it in stored.removed.values()} == {"z.chat": True, "z.pictures": False}
+    view = CatalogView(stored, Scope(models=EntryPatterns(("name",))), [alias("z.*")])
+    assert cursors(view, "z.chat", "z.pictures", "name") == ["z.chat", "name"]
 
 
 def test_a_retired_target_is_still_found() -> None:

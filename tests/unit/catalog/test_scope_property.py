@@ -159,6 +159,8 @@ class Rules:
 
     def has_places(self, found: Iterable[str]) -> bool:
         found = set(found)
+        if "global" in found:
+            found = {"global"}
         return self.within is None or (bool(found) and found <= self.within)
 
     def on_demand(self, row: FoundationModel, region: str) -> bool:

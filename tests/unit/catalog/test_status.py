@@ -148,6 +148,12 @@ def test_no_age_is_negative_where_the_clock_was_set_back() -> None:
             "no region has answered yet: AccessDeniedException in 1 of 3 regions, Timeout in 2 of 3 regions",
         ),
         (snapshot(listing("us-east-1"), listing("eu-west-1")), "no model in 2 of 2 regions"),
+        (
+            snapshot(listing("us-east-1"), failures=failures("eu-west-1")),
+            "no model in 1 of 2 regions, AccessDeniedException in 1 of 2 regions",
+        ),
+        (snapshot(listing("us-east-1"), regions=("us-east-1", "eu-west-1")), "no model in 1 of 2 regions"),
+        (snapshot(regions=("us-east-1", "eu-west-1")), "no region has answered yet"),
         (snapshot(listing("us-east-1"), failures=(failure("us-east-1", PROFILES),)), "no model in 1 of 1 regions"),
     ],
 )
