@@ -42,8 +42,8 @@ def rfc3339(at: datetime | None) -> str | None:
 
 
 def days_left(until: datetime, at: datetime) -> int:
-    """Whole days, 0 on the last one and after it."""
-    return max(0, (until - at).days)
+    """Calendar days in UTC, 0 on the day itself and after it: the number changes at midnight alone."""
+    return max(0, (until.astimezone(UTC).date() - at.astimezone(UTC).date()).days)
 
 
 def changes_of(event: CatalogEvent) -> tuple[Side | None, Side | None]:

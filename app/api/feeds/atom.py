@@ -4,7 +4,8 @@ Built with the standard library: a feed is a dozen elements, and the package for
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import datetime
 from uuid import UUID, uuid5
 from xml.etree.ElementTree import Element, SubElement, register_namespace, tostring
@@ -24,12 +25,15 @@ FORBIDDEN = re.compile(r"[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]"
 register_namespace("", ATOM)
 
 
-def atom_feed(events: Sequence[VisibleEvent], *, updated_at: datetime, self_href: str) -> bytes:
+def atom_feed(
+    events: Sequence[VisibleEvent], *, updated_at: datetime, self_href: str, wire_id: Callable[[str], str] = str
+) -> bytes:
     """
     Args:
         events: the newest first.
         updated_at: when the feed last changed, where it has no event.
         self_href: relative to the feed's own address, so that it holds neither a host nor a key.
+        wire_id: how models' ids are written.
     """
     feed = Element(f"{{{ATOM}}}feed")
     _text(feed, "id", uuid5(NAMESPACE, "changes").urn)
@@ -38,12 +42,12 @@ def atom_feed(events: Sequence[VisibleEvent], *, updated_at: datetime, self_href
     _text(SubElement(feed, f"{{{ATOM}}}author"), "name", "Bedrock model catalog")
     SubElement(feed, f"{{{ATOM}}}link", rel="self", type=MEDIA_TYPE, href=self_href)
     for seen in events:
-        _entry(feed, seen)
+        _entry(feed, seen, wire_id)
     body: bytes = tostring(feed, encoding="utf-8", xml_declaration=True)
     return body + b"\n"
 
 
-def _entry(feed: Element, seen: VisibleEvent) -> None:
+def _entry(feed: Element, seen: VisibleEvent, wire_id: Callable[[str], str]) -> None:
     event = seen.event
     at = rfc3339(event.at) or ""
     entry = SubElement(feed, f"{{{ATOM}}}entry")
@@ -53,7 +57,8 @@ def _entry(feed: Element, seen: VisibleEvent) -> None:
     _text(entry, "published", at)
     _text(entry, "updated", at)
     SubElement(entry, f"{{{ATOM}}}category", term=event.type)
-    _text(entry, "content", "\n".join(lines_of(seen)), type="text")
+    written = replace(seen, event=replace(event, model_id=wire_id(event.model_id)))
+    _text(entry, "content", "\n".join(lines_of(written)), type="text")
 
 
 def _text(parent: Element, name: str, text: str, **attributes: str) -> None:

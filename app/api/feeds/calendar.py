@@ -1,6 +1,6 @@
 """The calendar of retirements (RFC 5545): an all-day event for each model and day."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING
@@ -40,27 +40,30 @@ class CalendarEvent:
     description: str
 
 
-def calendar_events(retiring: Sequence[Retirement], history: Sequence[VisibleEvent]) -> tuple[CalendarEvent, ...]:
+def calendar_events(
+    retiring: Sequence[Retirement], history: Sequence[VisibleEvent], *, wire_id: Callable[[str], str] = str
+) -> tuple[CalendarEvent, ...]:
     """The days of retirements, and those that were taken back.
 
     Args:
         retiring: also those that have ended.
         history: the events of the same scope, the oldest first.
+        wire_id: how models' ids are written to people.
     """
     moves: dict[str, list[VisibleEvent]] = {}
     for seen in history:
         if seen.event.type in (DATES_CHANGED, ADDED, REMOVED):
             moves.setdefault(seen.event.model_id, []).append(seen)
     known = {it.model_id: it for it in retiring}
-    events = [day for it in retiring for day in _days(it, moves.get(it.model_id, ()))]
+    events = [day for it in retiring for day in _days(it, moves.get(it.model_id, ()), wire_id)]
     for model_id, seen_events in moves.items():
         it = known.get(model_id)
         if it is None or not any(dates.end_of_life_at for dates in it.dates):
-            events += _cancelled(seen_events)
+            events += _cancelled(seen_events, wire_id)
     return tuple(sorted(events, key=lambda it: (it.day, it.model_id, it.anchor)))
 
 
-def _days(it: Retirement, moves: Sequence[VisibleEvent]) -> Iterable[CalendarEvent]:
+def _days(it: Retirement, moves: Sequence[VisibleEvent], wire_id: Callable[[str], str]) -> Iterable[CalendarEvent]:
     """A day for each end; the last one keeps the model's own id when it moves, others that of their first region."""
     by_day: dict[date, list[str]] = {}
     for dates in it.dates:
@@ -77,11 +80,11 @@ def _days(it: Retirement, moves: Sequence[VisibleEvent]) -> Iterable[CalendarEve
             is_cancelled=False,
             revised_at=moved_at or it.legacy_at or SEQUENCE_EPOCH,
             sequence=_sequence(moved_at),
-            description=_description(it, sorted(regions)),
+            description=_description(it, sorted(regions), wire_id),
         )
 
 
-def _cancelled(moves: Sequence[VisibleEvent]) -> Iterable[CalendarEvent]:
+def _cancelled(moves: Sequence[VisibleEvent], wire_id: Callable[[str], str]) -> Iterable[CalendarEvent]:
     """The last day that a model was to end on, where AWS took it back."""
     last: CatalogEvent = moves[-1].event
     end = next((found for it in reversed(moves) if it.event.before and (found := retires_at(it.event.before))), None)
@@ -94,7 +97,7 @@ def _cancelled(moves: Sequence[VisibleEvent]) -> Iterable[CalendarEvent]:
             is_cancelled=True,
             revised_at=last.at,
             sequence=_sequence(last.at),
-            description=f"AWS took the retirement of {last.model_id} back.",
+            description=f"AWS took the retirement of {wire_id(last.model_id)} back.",
         )
 
 
@@ -102,12 +105,12 @@ def _sequence(moved_at: datetime | None) -> int:
     return 0 if moved_at is None else max(0, int((moved_at - SEQUENCE_EPOCH).total_seconds()))
 
 
-def _description(it: Retirement, regions: Sequence[str]) -> str:
-    lines = [f"Model: {it.model_id}", f"Regions: {', '.join(regions)}"]
+def _description(it: Retirement, regions: Sequence[str], wire_id: Callable[[str], str]) -> str:
+    lines = [f"Model: {wire_id(it.model_id)}", f"Regions: {', '.join(regions)}"]
     if it.aliases:
         lines.append(f"Aliases: {', '.join(it.aliases)}")
     if it.replacement_hint is not None:
-        lines.append(f"Newest active model of the same line (a hint): {it.replacement_hint}")
+        lines.append(f"Newest active model of the same line (a hint): {wire_id(it.replacement_hint)}")
     return "\n".join(lines)
 
 

@@ -71,6 +71,22 @@ def test_a_scope_sees_the_ends_of_its_regions_alone() -> None:
     ]
 
 
+def test_a_scope_reads_no_region_that_is_not_its_own_where_the_dates_are_the_same() -> None:
+    row = ending("a", 10)
+    whole = snapshot(listing(EAST, row), listing(WEST, row))
+
+    for scope in ({"regions": (EAST,)}, {"within": (EAST,)}):
+        (found,) = retirements(view(whole, **scope))
+        assert [it.regions for it in found.dates] == [(EAST,)], scope
+
+
+def test_days_are_those_of_the_calendar() -> None:
+    late, early = NOW.replace(hour=23), NOW.replace(hour=1) + timedelta(days=1)
+    (found,) = retirements(view(snapshot(listing(EAST, model("a", end_of_life_at=early)), at=late)))
+
+    assert found.days_left == 1
+
+
 def test_an_active_model_with_an_announced_end_is_there() -> None:
     found = retirements(view(snapshot(listing(EAST, model("a", end_of_life_at=NOW + timedelta(days=9))))))
 
