@@ -51,10 +51,15 @@ def feeds(tmp_path: Path) -> Iterator[Feeds]:
     operator, keys, socket = tmp_path / "operator.toml", tmp_path / "keys", tmp_path / "gunicorn.sock"
     operator.write_text(SCOPES)
     keys.write_text(f"feed:{SECRET}\na:secret-a\nother:secret-o\n")
-    settings = {"API_KEYS": "", "API_KEYS_FILE": str(keys), "CATALOG_CONFIG_FILE": str(operator)}
     (tmp_path / "service").mkdir()
     with (
-        running_service(tmp_path / "service", socket=socket, **settings) as service,
+        running_service(
+            tmp_path / "service",
+            socket=socket,
+            API_KEYS="",
+            API_KEYS_FILE=str(keys),
+            CATALOG_CONFIG_FILE=str(operator),
+        ) as service,
         running_nginx(tmp_path / "nginx", socket, changes={"site.conf": UNBUFFERED}) as nginx,
     ):
         yield Feeds(nginx, service, keys)
