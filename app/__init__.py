@@ -44,6 +44,7 @@ def create_app(
 
     from app.api import health, key_check, metrics
     from app.api.anthropic import views as anthropic
+    from app.api.feeds import views as feeds
     from app.api.mcp import views as mcp
     from app.api.openai import views as openai
     from app.api.openapi import views as openapi
@@ -96,7 +97,7 @@ def create_app(
     key_ring = key_refresher.ring
     response_cache = ResponseCacheMiddleware(app.wsgi_app, settings=settings, catalog=catalog, clock=clock)
     app.wsgi_app = RequestContextMiddleware(  # type: ignore[method-assign]
-        response_cache, settings=settings, key_ring=key_ring, access_log=AccessLog(settings)
+        response_cache, settings=settings, catalog=catalog, key_ring=key_ring, access_log=AccessLog(settings)
     )
     catalog.put_in_force(Policy.of(Scopes(default=scope)))
     operator_file = OperatorFileInForce(
@@ -161,6 +162,7 @@ def create_app(
     app.register_blueprint(key_check.bp)
     openapi.init_app(app)
     app.register_blueprint(search.make_blueprint(queries))
+    app.register_blueprint(feeds.make_blueprint(queries))
     app.register_blueprint(openai.make_blueprint(queries), url_prefix=settings.openai_prefix or None)
     if settings.serves_anthropic:
         app.register_blueprint(anthropic.make_blueprint(queries), url_prefix=settings.anthropic_prefix or None)
@@ -180,6 +182,8 @@ def create_app(
 def _routes_for_programs(settings: "Settings") -> "dict[str, str]":
     """What a program that opens the service's address gets: the paths that it may look for."""
     routes = {"openai_models": f"{settings.openai_prefix}/v1/models", "search_models": "/search_models"}
+    routes |= {"changes": "/changes", "changes_feed": "/changes.atom"}
+    routes |= {"retirements": "/retirements", "retirements_calendar": "/retirements.ics"}
     if settings.serves_anthropic:
         routes["anthropic_models"] = f"{settings.anthropic_prefix}/v1/models"
     if settings.mcp_enabled:

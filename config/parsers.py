@@ -9,7 +9,8 @@ EVERY_ORIGIN = "*"
 REGION = r"[a-z]{2,}(-[a-z]+)+-\d+"
 # First path segments that are the service's own; a prefix may not hide them.
 RESERVED_SEGMENTS = frozenset(
-    {"auth", "catalog", "livez", "readyz", "metrics", "docs", "openapi.json", "mcp", "search_models"}
+    {"auth", "catalog", "changes", "changes.atom", "docs", "livez", "mcp", "metrics", "openapi.json", "readyz"}
+    | {"retirements", "retirements.ics", "search_models"}
 )
 
 

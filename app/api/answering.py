@@ -1,10 +1,10 @@
 """Answers queries from the current catalog."""
 
-from typing import Any
+from typing import TypeVar
 
 from flask import request
 
-from app.api.catalog_query import CatalogQuery
+from app.api.catalog_query import Query
 from app.catalog.aliases import AliasTargetGone
 from app.catalog.paging import UnknownCursor
 from app.catalog.view import CatalogView, UnknownValue
@@ -12,8 +12,10 @@ from app.errors import ModelNotFound
 from app.services import Services
 from app.web.request_context import context_of
 
+AnswerT = TypeVar("AnswerT")
 
-def answer(query: CatalogQuery, given: object, services: Services) -> tuple[dict[str, Any], CatalogView]:
+
+def answer(query: Query[AnswerT], given: object, services: Services) -> tuple[AnswerT, CatalogView]:
     """The body that answers a query, and the view that it is made of.
 
     Where the arguments name something unknown, the stored catalog decides: another worker may have listed it already.
@@ -24,6 +26,7 @@ def answer(query: CatalogQuery, given: object, services: Services) -> tuple[dict
     Raises:
         ValidationError, CatalogUnavailable
         AliasTargetGone, UnknownCursor, UnknownValue, ModelNotFound: unknown in the stored catalog, too.
+        InvalidEventId
     """
     arguments = query.validate(given)
     scope_in = context_of(request.environ).scope_in

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 
 from app.api.anthropic.schemas import ListModelsArguments, ModelInfoSchema, ModelPageSchema
 from app.api.arguments import ListArguments, ModelIdArguments
-from app.api.catalog_query import CatalogQuery
+from app.api.catalog_query import CatalogQuery, FileQuery
+from app.api.feeds import queries as feeds
 from app.api.openai.schemas import ModelListSchema, ModelSchema
 from app.api.search.schemas import SearchArguments, SearchResultSchema
 from app.catalog.entries import RETIRED, CatalogEntry
@@ -32,6 +33,10 @@ class Queries:
     list_models: CatalogQuery
     get_model: CatalogQuery
     search_models: CatalogQuery
+    list_changes: CatalogQuery
+    changes_feed: FileQuery
+    list_retirements: CatalogQuery
+    retirements_calendar: FileQuery
 
 
 def queries_of(settings: Settings) -> Queries:
@@ -59,6 +64,10 @@ def queries_of(settings: Settings) -> Queries:
             run=search,
             result=SearchResultSchema(),
         ),
+        list_changes=feeds.LIST_CHANGES,
+        changes_feed=feeds.CHANGES_FEED,
+        list_retirements=feeds.LIST_RETIREMENTS,
+        retirements_calendar=feeds.RETIREMENTS_CALENDAR,
     )
 
 

@@ -1,6 +1,6 @@
 """API-key authentication for every route that is not marked public."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, TypeVar
@@ -65,5 +65,21 @@ def authenticate(environ: Mapping[str, Any], key_ring: KeyRing) -> AuthResult:
     presented = presented_keys(environ)
     if not presented:
         return MISSING
+    return _authenticate(presented, key_ring)
+
+
+def authenticate_in_query(
+    presented: Sequence[str], key_ring: KeyRing, *, is_allowed: Callable[[str | None], bool]
+) -> AuthResult:
+    """What keys in a feed's address came to. A good key that may not stand there is no more than a wrong one.
+
+    Args:
+        is_allowed: whether a key of this name of its own, None for one without, may stand in an address.
+    """
+    auth = _authenticate(presented, key_ring)
+    return auth if auth.admitted and is_allowed(auth.own_name) else INVALID
+
+
+def _authenticate(presented: Sequence[str], key_ring: KeyRing) -> AuthResult:
     name = key_ring.name_of(presented)
     return INVALID if name is None else _admitted(name, name in key_ring.own_names)

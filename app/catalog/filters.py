@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from app.catalog.cards import NO_CARDS, CardBook
-from app.catalog.entries import MODEL, ON_DEMAND, CatalogEntry
+from app.catalog.entries import MODEL, ON_DEMAND, CatalogEntry, RowGroup
 from app.catalog.joining import facts_of
 from app.catalog.merge import row_groups
 from app.catalog.records import GLOBAL, Invocation
@@ -69,14 +69,18 @@ def restrict(
     former = wanted.apply(entry.former_invocations)
     if not invocations and not former:
         return None
+    current = {region for way in invocations for region in way.regions}
+    left = current | {region for way in former for region in way.regions}
     # A card may be found by a profile, and is unknown without it; else one row tells the same everywhere.
     known = {
         it.profile_id for it in (*entry.invocations, *entry.former_invocations) if it.profile_id in cards.known_ids
     }
     if len(entry.rows) == 1 and known.issubset(it.profile_id for it in (*invocations, *former)):
-        return replace(entry, invocations=invocations, former_invocations=former)
-    current = {region for way in invocations for region in way.regions}
-    left = current | {region for way in former for region in way.regions}
+        row, regions = entry.rows[0]
+        rows: tuple[RowGroup, ...] = (
+            entry.rows if left.issuperset(regions) else ((row, tuple(region for region in regions if region in left)),)
+        )
+        return replace(entry, invocations=invocations, former_invocations=former, rows=rows)
     groups = ((row, [region for region in regions if region in left]) for row, regions in entry.rows)
     rows = row_groups([group for group in groups if group[1]], rank, {})
     deciding = [row for row, regions in rows if not current or not current.isdisjoint(regions)]

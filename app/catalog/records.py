@@ -166,6 +166,46 @@ class RemovedModel:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LifeStage:
+    """A model's lifecycle and dates, in the regions where these are the same."""
+
+    regions: tuple[str, ...]
+    lifecycle: str
+    legacy_at: datetime | None = None
+    extended_access_at: datetime | None = None
+    end_of_life_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelFacts:
+    """How a model can be called at one moment, and its life; `former_invocations` are where it has ended."""
+
+    invocations: tuple[Invocation, ...] = ()
+    former_invocations: tuple[Invocation, ...] = ()
+    stages: tuple[LifeStage, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CatalogEvent:
+    """A change that AWS made to a model.
+
+    `id` sorts as it grows: `<version in ms>-<five digits>`. `before` and `after` are whole, so that each caller can be
+    shown what its scope sees of the difference; `before` is None of a new model, `after` of a removed one.
+    `within_days` is the threshold of a retirement that is near.
+    """
+
+    id: str
+    at: datetime
+    type: str
+    model_id: str
+    name: str
+    provider: str | None = None
+    before: ModelFacts | None = None
+    after: ModelFacts | None = None
+    within_days: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CatalogState:
     """What is kept between refreshes, and all that is stored; a snapshot is derived from it.
 
@@ -174,6 +214,7 @@ class CatalogState:
     parts whose last visit failed. `attempted_at` is the last refresh of all regions, `refreshed_at` the last one that
     any region answered, `changed_at` the last one that changed a model. Parts that were never listed are tried again
     between two refreshes, the last time at `retried_at`; `retries` counts the attempts in a row that left one unlisted.
+    `events` are what AWS changed lately, the newest last; `forgotten_event_id` is the newest that is no longer kept.
     """
 
     source: str
@@ -188,3 +229,5 @@ class CatalogState:
     listings: tuple[PartListing, ...] = ()
     failures: tuple[PartFailure, ...] = ()
     removed: tuple[RemovedModel, ...] = ()
+    events: tuple[CatalogEvent, ...] = ()
+    forgotten_event_id: str = ""

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from operator import attrgetter
 
 from app.catalog.cards import NO_CARDS, CardBook
@@ -11,13 +11,16 @@ from app.catalog.lifecycle import turning_points
 from app.catalog.merge import merge_listings
 from app.catalog.records import DEMO, EPOCH, MODELS, CatalogState, FoundationModel, InferenceProfile, RemovedModel
 
+DAY = timedelta(days=1)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class CatalogSnapshot:
     """The whole catalog at one moment; immutable, shared by all readers.
 
     `models` are newest first, then by id. `changed_at` is when a client could last have seen them change. At
-    `valid_until` the same state gives another answer (a model reaches its end of life), so it is derived anew.
+    `valid_until` the same state gives another answer (a model reaches its end of life, or has a day less to it), so it
+    is derived anew. `days_from` is the midnight that days to an end are counted from; None where none is ahead.
     `invoke_order` and `cards` are what it was derived with, beside its state.
     """
 
@@ -29,6 +32,7 @@ class CatalogSnapshot:
     destinations: frozenset[str] = frozenset()
     changed_at: datetime
     valid_until: datetime | None = None
+    days_from: datetime | None = None
     invoke_order: tuple[str, ...] = INVOKE_ORDER
     cards: CardBook = field(repr=False, default=NO_CARDS)
     by_id: Mapping[str, CatalogEntry] = field(repr=False, default_factory=dict)
@@ -67,7 +71,11 @@ def build_snapshot(
         if isinstance(row, FoundationModel)
     }
     moments = turning_points(distinct_rows.values())
+    days_from = None
+    if any(row.end_of_life_at is not None and row.end_of_life_at > at for row in distinct_rows.values()):
+        days_from = at.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
     changes = (state.changed_at, cards.changed_at, *(moment for moment in moments if moment <= at))
+    next_midnight = () if days_from is None else (days_from + DAY,)
     profiles = (row for it in state.listings if it.part != MODELS for row in it.rows)
     destinations = frozenset(
         place for row in profiles if isinstance(row, InferenceProfile) for _, places in row.models for place in places
@@ -80,7 +88,8 @@ def build_snapshot(
         orphan_profiles=merged.orphan_profiles,
         destinations=destinations,
         changed_at=max((moment for moment in changes if moment is not None), default=EPOCH),
-        valid_until=min((moment for moment in moments if moment > at), default=None),
+        valid_until=min((moment for moment in (*moments, *next_midnight) if moment > at), default=None),
+        days_from=days_from,
         invoke_order=tuple(invoke_order),
         cards=cards,
         by_id={model.id: model for model in merged.models},

@@ -60,6 +60,9 @@ class Worker(ConnectionsWorker):
             # Not its text: that holds what was sent, and a header that cannot be parsed may be a key's.
             self.log.warning("Invalid request: %s", type(exc).__name__)
         else:
+            # It is logged, and in a query may be a key.
+            if hasattr(req, "uri"):
+                req.uri = req.uri.partition("?")[0]
             super().handle_error(req, _NullSocket(), addr, exc)
         # The client may be gone.
         with suppress(OSError):

@@ -11,6 +11,7 @@ from app.catalog.aliases import AliasTargetGone
 from app.catalog.current import CatalogUnavailable
 from app.catalog.paging import UnknownCursor
 from app.catalog.view import UnknownValue
+from app.catalog.visible_events import InvalidEventId
 from app.errors import (
     AliasTargetNotFound,
     ApiError,
@@ -42,6 +43,8 @@ def as_api_error(error: Exception) -> ApiError:
             return InvalidRequest(error.field, f"No model with the id '{error.model_id}' was listed")
         case UnknownValue():
             return InvalidRequest(error.field, _expected(error.allowed))
+        case InvalidEventId():
+            return InvalidRequest("after", "Input should be the id of an event, such as '1790000000000-00000'")
         case ValidationError():
             return _first_reason(error)
         case NotFound():

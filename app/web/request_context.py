@@ -7,13 +7,15 @@ from typing import TYPE_CHECKING, Any
 
 from flask import Flask, Response, request
 
-from app.auth.authentication import ANONYMOUS, AuthResult, authenticate
+from app.auth.authentication import ANONYMOUS, AuthResult, authenticate, authenticate_in_query
 from app.auth.key_ring import KeyRing
+from app.catalog.current import Catalog
 from app.catalog.policy import Policy
 from app.catalog.scope import Scope
 from app.catalog.view import CatalogView
 from app.telemetry.access_log import UNMATCHED, AccessLog
 from app.telemetry.request_ids import OPENAI_REQUEST_ID_HEADER, REQUEST_ID, REQUEST_ID_HEADER, new_request_id
+from app.web.feed_keys import FEED_PATHS, pop_keys
 from app.web.proxies import client_address, is_trusted
 from config import Settings
 
@@ -58,9 +60,16 @@ class RequestContextMiddleware:
     """Wraps the layers inside; what they answer is recorded and sent with the request's id."""
 
     def __init__(
-        self, inner: "WSGIApplication", *, settings: Settings, key_ring: KeyRing, access_log: AccessLog
+        self,
+        inner: "WSGIApplication",
+        *,
+        settings: Settings,
+        catalog: Catalog,
+        key_ring: KeyRing,
+        access_log: AccessLog,
     ) -> None:
         self.inner = inner
+        self._catalog = catalog
         self._proxies = settings.trusted_proxies
         self._auth_disabled = settings.auth_disabled
         self._key_ring = key_ring
@@ -70,7 +79,11 @@ class RequestContextMiddleware:
         began_s = time.perf_counter()
         given_id = environ.get("HTTP_X_REQUEST_ID")
         request_id = given_id if given_id and self._may_give(environ, given_id) else new_request_id()
+        # Before all else, so that no other layer sees it.
+        keys_in_query = pop_keys(environ) if environ["PATH_INFO"] in FEED_PATHS else ()
         auth = ANONYMOUS if self._auth_disabled else authenticate(environ, self._key_ring)
+        if keys_in_query and not auth.admitted:
+            auth = authenticate_in_query(keys_in_query, self._key_ring, is_allowed=self._reads_feeds)
         context = environ[CONTEXT] = RequestContext(request_id, auth)
         status = "500"
         headers: Headers = []
@@ -104,6 +117,9 @@ class RequestContextMiddleware:
                 key_name=auth.key_name,
             )
         return body
+
+    def _reads_feeds(self, key_name: str | None) -> bool:
+        return self._catalog.published.policy.by_key_name[key_name].feeds
 
     def _may_give(self, environ: Mapping[str, Any], given_id: str) -> bool:
         """Whether the id is of our form and a trusted proxy's, so that its log and ours agree."""

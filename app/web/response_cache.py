@@ -174,7 +174,9 @@ class CacheGeneration:
         """
         state = snapshot.state
         fresh_at = state.refreshed_at or state.attempted_at
-        changes = (snapshot.changed_at, policy.changed_at or started_at, started_at)
+        changes = [snapshot.changed_at, policy.changed_at or started_at, started_at]
+        changes += [it.at for it in state.events[-1:]]
+        changes += [] if snapshot.days_from is None else [snapshot.days_from]
         changed_at = max(changes).replace(microsecond=0)
         # Caches take Age off max-age: what is left is the time to the next attempt.
         last_at = state.retried_at or state.attempted_at
@@ -211,4 +213,12 @@ class CacheGeneration:
             and mine.profile_names is other.profile_names
             and mine.removed == other.removed
             and mine.state.regions == other.state.regions
+            and mine.days_from == other.days_from
+            and _which_events(mine) == _which_events(other)
         )
+
+
+def _which_events(snapshot: CatalogSnapshot) -> tuple[str, ...]:
+    """What tells apart the events of two snapshots: an event never changes, and they leave in the order they came."""
+    events = snapshot.state.events
+    return (snapshot.state.forgotten_event_id, *(it.id for it in (*events[:1], *events[-1:])))

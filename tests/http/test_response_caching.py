@@ -103,7 +103,9 @@ def fresh_layers(app: Flask, **changes: Any) -> Layers:
         clock=services.clock,
     )
     access_log = AccessLog(services.settings)
-    return Layers(cache, settings=services.settings, key_ring=services.key_ring, access_log=access_log)
+    return Layers(
+        cache, settings=services.settings, catalog=services.catalog, key_ring=services.key_ring, access_log=access_log
+    )
 
 
 @pytest.fixture(scope="module")
@@ -126,7 +128,7 @@ paths = st.sampled_from(
         LIST,
         f"{LIST}/",
         "/v1/models",
-        "/search_models",
+        *("/search_models", "/changes", "/changes.atom", "/retirements", "/retirements.ics"),
         *(f"{prefix}/{name}" for prefix in (LIST, "/v1/models") for name in ("m1", "m3", "m1[1m]", "nope", "ü", "a/b")),
         "/livez",
         "/readyz",

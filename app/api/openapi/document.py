@@ -13,6 +13,7 @@ from marshmallow import Schema
 from app import __version__
 from app.api.fields import SOMETIMES
 from app.api.openapi.error_schemas import AnthropicErrorSchema, JsonRpcErrorSchema, OpenAIErrorSchema
+from app.api.openapi.feed_operations import FEED_OPERATIONS
 from app.api.openapi.operations import (
     EXAMPLE_REQUEST_ID,
     HEADERS,
@@ -54,9 +55,10 @@ def describe(app: Flask) -> dict[str, Any]:
     )
     spec.components.security_scheme("ApiKey", {"type": "apiKey", "in": "header", "name": "x-api-key"})
     spec.components.security_scheme("Bearer", {"type": "http", "scheme": "bearer"})
+    spec.components.security_scheme("FeedKey", {"type": "apiKey", "in": "query", "name": "key"})
     for name, header in HEADERS.items():
         spec.components.header(name, header)
-    for endpoint, operation in OPERATIONS.items():
+    for endpoint, operation in {**OPERATIONS, **FEED_OPERATIONS}.items():
         view = app.view_functions.get(endpoint)
         if view is not None:
             if isinstance(view, QueryView):
@@ -87,6 +89,8 @@ def _operation(endpoint: str, operation: Operation, envelope: Envelope) -> dict[
         described["requestBody"] = {"required": True, "content": {JSON: dict(operation.body)}}
     if operation.is_public:
         described["security"] = []
+    if operation.takes_key_in_query:
+        described["security"] = [{"ApiKey": []}, {"Bearer": []}, {"FeedKey": []}]
     return described
 
 

@@ -5,31 +5,17 @@ Examples of responses are made by the routes' own queries, over a small catalog.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
 from typing import Any
 
 from marshmallow import Schema
 
-from app.api.catalog_query import CatalogQuery
+from app.api.catalog_query import CatalogQuery, FileQuery
 from app.api.fields import MAX_ID_CHARS
 from app.api.openapi.error_schemas import AnthropicErrorSchema
+from app.api.openapi.examples import AT, EXAMPLE_SNAPSHOT, EXAMPLE_VIEW, MODEL_ID
 from app.api.status_schemas import CatalogStatusSchema, LivenessSchema
-from app.catalog.records import (
-    INFERENCE_PROFILE,
-    MODELS,
-    ON_DEMAND,
-    PROFILES,
-    TEXT,
-    CatalogState,
-    FoundationModel,
-    InferenceProfile,
-    PartFailure,
-    PartListing,
-)
-from app.catalog.scope import Scope
-from app.catalog.snapshot import CatalogSnapshot, build_snapshot
+from app.catalog.snapshot import CatalogSnapshot
 from app.catalog.status import status_of
-from app.catalog.view import CatalogView
 from app.errors import (
     ApiError,
     AuthenticationError,
@@ -42,54 +28,8 @@ from app.errors import (
 )
 
 JSON = "application/json"
-AT = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
-MODEL_ID = "anthropic.claude-haiku-4-5-20251001-v1:0"
 EXAMPLE_REQUEST_ID = "req_0a1b2c3d4e5f60718293a4b5"
 ETAG = '"5f1d2c4b8a7e6f90123456789abcdef0"'
-
-EXAMPLE_ROW = FoundationModel(
-    id=MODEL_ID,
-    name="Claude Haiku 4.5",
-    provider="Anthropic",
-    input_modalities=(TEXT, "IMAGE"),
-    output_modalities=(TEXT,),
-    response_streaming=True,
-    inference_types=(ON_DEMAND, INFERENCE_PROFILE),
-    lifecycle_status="ACTIVE",
-    start_of_life_at=datetime(2025, 10, 15, tzinfo=UTC),
-)
-EXAMPLE_PROFILE = InferenceProfile(
-    id=f"us.{MODEL_ID}",
-    name="US Anthropic Claude Haiku 4.5",
-    type="SYSTEM_DEFINED",
-    status="ACTIVE",
-    models=((MODEL_ID, ("us-east-1", "us-east-2", "us-west-2")),),
-)
-EXAMPLE_SNAPSHOT = build_snapshot(
-    CatalogState(
-        source="aws",
-        attempted_at=AT,
-        refreshed_at=AT,
-        changed_at=AT,
-        regions=("us-east-1", "eu-west-1"),
-        listings=(
-            PartListing(region="us-east-1", part=MODELS, listed_at=AT, rows=(EXAMPLE_ROW,), duration_ms=412),
-            PartListing(region="us-east-1", part=PROFILES, listed_at=AT, rows=(EXAMPLE_PROFILE,), duration_ms=188),
-        ),
-        failures=(
-            PartFailure(
-                region="eu-west-1",
-                part=MODELS,
-                failed_at=AT,
-                code="AccessDeniedException",
-                action="bedrock:ListFoundationModels",
-                duration_ms=96,
-            ),
-        ),
-    ),
-    at=AT,
-)
-EXAMPLE_VIEW = CatalogView(EXAMPLE_SNAPSHOT, Scope())
 
 MCP_BODY = {
     "schema": {
@@ -125,6 +65,9 @@ QUERY_EXAMPLES: dict[str, Any] = {
     "min_output_tokens": 8_192,
     "capability": ["thinking.types.adaptive"],
     "sort": "price_input",
+    "after": "1795348800000-00000",
+    "type": ["model.added"],
+    "model": ["anthropic.*"],
 }
 
 
@@ -221,18 +164,26 @@ class Operation:
     body: Mapping[str, Any] | None = None
     method: str = "get"
     is_public: bool = False
+    takes_key_in_query: bool = False
 
-    def of_query(self, query: CatalogQuery) -> "Operation":
+    def of_query(self, query: CatalogQuery | FileQuery) -> "Operation":
         """The description completed from the query that the route runs."""
         assert self.example_arguments is not None, "a route with a query has arguments for its example"
         in_path = {parameter["name"] for parameter in self.parameters if parameter["in"] == "path"}
         in_query = set(query.arguments.fields) - in_path
-        example = query.answer(EXAMPLE_VIEW, query.validate(self.example_arguments))
+        arguments = query.validate(self.example_arguments)
+        if isinstance(query, FileQuery):
+            text = query.answer(EXAMPLE_VIEW, arguments).decode()
+            answer = ResponseDescription(content_type=query.media_type, type="string", example=text, headers=CACHED)
+        else:
+            answer = ResponseDescription(
+                schema=query.result, example=query.answer(EXAMPLE_VIEW, arguments), headers=CACHED
+            )
         return replace(
             self,
             arguments=query.arguments if in_query else None,
             responses={
-                200: ResponseDescription(schema=query.result, example=example, headers=CACHED),
+                200: answer,
                 304: ResponseDescription(
                     content_type="", description="The client has this answer already.", headers=CACHED
                 ),

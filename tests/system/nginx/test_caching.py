@@ -22,6 +22,8 @@ from tests.support.nginx_server import Nginx
 from tests.support.servers import eventually
 from tests.support.unix_app import PAST, Answer, Asked, UnixApp, storable
 
+FEEDS = ("changes", "changes.atom", "retirements", "retirements.ics")
+
 
 @pytest.mark.parametrize(
     ("target", "is_kept"),
@@ -31,6 +33,11 @@ from tests.support.unix_app import PAST, Answer, Asked, UnixApp, storable
         ("/search_models?kept", True),
         ("/search_models/?kept", True),
         ("/search_modelsx?kept", False),
+        *((f"/{name}{slash}?kept", True) for name in FEEDS for slash in ("", "/")),
+        *((f"/{name}?{query}", False) for name in FEEDS for query in ("key=a", "kept&key=a", "key=&key=a", "key=")),
+        ("/changes.atom?monkey=kept", True),
+        ("/changesxatom?kept", False),
+        ("/changes/x?kept", False),
         ("/readyz?kept", False),
     ],
 )

@@ -28,6 +28,7 @@ from app.catalog.records import (
     PartListing,
     RemovedModel,
 )
+from app.catalog.retirements import retirements
 from app.catalog.scope import VIEWS, EntryPatterns, Scope
 from app.catalog.search import SORTS, ModelFilter, search
 from app.catalog.snapshot import CatalogSnapshot, build_snapshot
@@ -521,3 +522,21 @@ def test_the_answer_is_that_of_a_catalog_that_holds_only_what_the_scope_allows(
         left = expected.filtered(listed).entry_list(ListFilter(view=listed.view))
         theirs = without_aliases(left.entries)
     assert mine == theirs
+
+
+def ends(view: CatalogView) -> list[Any]:
+    """What will end or has, with the end in each region."""
+    return [
+        (
+            replace(it, dates=(), legacy_at=None),
+            {place: row.end_of_life_at for row in it.dates for place in row.regions},
+        )
+        for it in retirements(view, include_retired=True)
+    ]
+
+
+@given(WORLDS.map(tidy), SCOPES)
+def test_what_will_end_is_that_of_a_catalog_that_holds_only_what_the_scope_allows(world: World, scope: Scope) -> None:
+    scoped = CatalogView(built(world, REGIONS, ()), scope, ALIASES)
+
+    assert ends(scoped) == ends(naive(world, scope, ()).view)

@@ -5,6 +5,7 @@ from datetime import timedelta
 
 from app.catalog.codec import decode_state, encode_state
 from app.catalog.entries import GEOGRAPHIC
+from app.catalog.event_changes import days_left
 from app.catalog.records import CatalogState, PartResult, RemovedModel
 from app.catalog.snapshot import build_snapshot, restrict_to_regions, reuse_models
 from tests.support.builders import NOW, day, failure, failures, listing, model, profile, snapshot
@@ -40,6 +41,20 @@ def test_a_model_that_reaches_its_legacy_time_is_deprecated_without_a_refresh() 
     assert before.valid_until == legacy
     assert [before.models[0].lifecycle, after.models[0].lifecycle] == ["active", "deprecated"]
     assert after.changed_at == legacy
+
+
+def test_days_to_an_end_are_counted_anew_at_midnight_until_the_last_end() -> None:
+    end = NOW.replace(hour=18) + timedelta(days=2)
+    before = snapshot(listing("us-east-1", model("a", legacy_at=NOW, end_of_life_at=end)))
+    found = [before]
+    while (until := found[-1].valid_until) is not None:
+        found.append(build_snapshot(before.state, at=until))
+
+    midnights = [NOW.replace(hour=0) + timedelta(days=days) for days in range(3)]
+    assert [it.days_from for it in found] == [*midnights, None]
+    assert [days_left(end, it.at) for it in found] == [2, 1, 0, 0]
+    assert [it.at for it in found] == [NOW, *midnights[1:], end]
+    assert {it.changed_at for it in found[:-1]} == {NOW}
 
 
 def test_a_region_leaves_a_model_at_its_own_end() -> None:
