@@ -6,9 +6,9 @@ from dataclasses import dataclass, replace
 from itertools import islice
 
 from app.catalog.entries import ACTIVE, CatalogEntry
-from app.catalog.event_changes import Side, changes_of
+from app.catalog.event_changes import INVOCATION_CHANGED, Side, changes_of, regions_difference
 from app.catalog.filters import InvocationFilter
-from app.catalog.model_facts import lifecycle_in, restrict_facts
+from app.catalog.model_facts import NO_FACTS, lifecycle_in, restrict_facts
 from app.catalog.patterns import PatternSet, matching
 from app.catalog.records import EPOCH, CatalogEvent, FoundationModel, ModelFacts
 from app.catalog.view import CatalogView, UnknownValue
@@ -115,7 +115,25 @@ def visible_event(view: CatalogView, event: CatalogEvent, regions: frozenset[str
     only = InvocationFilter(regions=regions)
     cut = replace(event, before=_cut(view, event, event.before, only), after=_cut(view, event, event.after, only))
     before, after = changes_of(cut)
+    if event.type == INVOCATION_CHANGED:
+        before, after = _with_regions(event, cut, before or {}, after or {})
     return VisibleEvent(event=cut, before=before, after=after) if before or after else None
+
+
+def _with_regions(event: CatalogEvent, cut: CatalogEvent, before: Side, after: Side) -> tuple[Side, Side]:
+    """The sides, with the regions where what a scope sees can be called newly or no more, though the model could be.
+
+    Where the model itself comes to a region or leaves one, another event tells of regions.
+    """
+    if any(regions_difference(event.before or NO_FACTS, event.after or NO_FACTS)):
+        return before, after
+    lost, gained = regions_difference(cut.before or NO_FACTS, cut.after or NO_FACTS)
+    return _joined(before, lost), _joined(after, gained)
+
+
+def _joined(ways: Side, regions: Side) -> Side:
+    found = [*ways.get("invocations", ()), *regions.get("invocations", ())]
+    return {**ways, **regions, "invocations": found} if regions else ways
 
 
 def _cut(view: CatalogView, event: CatalogEvent, facts: ModelFacts | None, only: InvocationFilter) -> ModelFacts | None:

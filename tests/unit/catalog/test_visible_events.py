@@ -7,10 +7,11 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from app.catalog.changes import with_events
-from app.catalog.event_changes import ADDED, REGIONS_CHANGED, RETIREMENT_NEAR
+from app.catalog.changes import derive_events, with_events
+from app.catalog.event_changes import ADDED, INVOCATION_CHANGED, REGIONS_CHANGED, RETIREMENT_NEAR
 from app.catalog.scope import EntryPatterns, Scope
 from app.catalog.snapshot import CatalogSnapshot, build_snapshot
 from app.catalog.view import CatalogView, UnknownValue
@@ -20,10 +21,12 @@ from app.catalog.visible_events import (
     VisibleEvent,
     event_page,
     newest_events,
+    visible_event,
     visible_events,
 )
 from tests.support.builders import NOW, listing, model, profile, snapshot
 from tests.unit.catalog.generated import WORLDS, World
+from tests.unit.catalog.test_changes import projection, ways_in
 
 EAST, WEST = "us-east-1", "eu-west-1"
 LATER = NOW + timedelta(minutes=15)
@@ -222,3 +225,78 @@ def test_no_event_tells_of_what_a_scope_does_not_see(old: World, new: World) -> 
     for event in one:
         assert {way["profile"] for way in ways_of(event)} <= {"us.a"}
     json.dumps([(it.before, it.after) for it in (*eu, *inside, *one)])
+
+
+def test_a_way_that_comes_or_goes_is_a_region_more_or_less_to_a_scope_that_sees_nothing_else() -> None:
+    plain = snapshot(listing(EAST, model("a")))
+    own = snapshot(listing(EAST, model("a"), profile("us.a", {"a": [EAST]})))
+    far = snapshot(listing(EAST, model("a"), profile("us.a", {"a": [EAST, "us-west-2"]})))
+    way = {"on_demand": False, "profile": "us.a", "regions": [EAST], "destinations": [EAST]}
+
+    (come,) = seen(scoped(after(plain, own), models=("us.*",)))
+    (gone,) = seen(scoped(after(own, plain), models=("us.*",)))
+    (near,) = seen(scoped(after(far, own), models=("us.*",), within=(EAST,)))
+    (both,) = seen(scoped(after(plain, own)))
+
+    for event in (come, near):
+        assert event.event.type == INVOCATION_CHANGED
+        assert event.before == {} and event.after is not None
+        assert (event.after["regions"], event.after["invocations"]) == ([EAST], [way])
+    assert gone.after == {} and gone.before is not None and gone.before["regions"] == [EAST]
+    assert (both.before, both.after) == ({}, {"invocations": [way]})
+
+
+EU = frozenset({"eu-west-1", "eu-central-1"})
+
+
+def is_seen(name: str, region: str, way: str, places: tuple[str, ...]) -> bool:
+    """Whether one of SCOPES sees a way to call a model."""
+    if name == "models":
+        return way == "us.a"
+    if name == "regions" or way == "on demand":
+        return region in EU
+    return bool(places) and EU.issuperset(places)
+
+
+def of_scope(name: str, models: dict[str, dict[str, Any]]) -> dict[str, set[tuple[str, str]]]:
+    """The ways to call each model that one of SCOPES sees; without the models that have none left."""
+    kept = {
+        model_id: {(region, way) for (region, way), places in it["ways"].items() if is_seen(name, region, way, places)}
+        for model_id, it in models.items()
+    }
+    return {model_id: ways for model_id, ways in kept.items() if ways}
+
+
+SCOPES: dict[str, dict[str, tuple[str, ...]]] = {
+    "regions": {"regions": ("eu-*",)},
+    "models": {"models": ("us.a",)},
+    "within": {"within": ("eu-west-1", "eu-central-1")},
+}
+
+
+@settings(max_examples=40)
+@given(WORLDS, WORLDS, st.sampled_from(sorted(SCOPES)))
+def test_the_events_of_a_scope_lead_from_what_it_saw_to_what_it_sees(old: World, new: World, name: str) -> None:
+    later = NOW + timedelta(days=2)  # Past all generated dates.
+    previous = old.snapshot()
+    current = build_snapshot(replace(new.snapshot().state, attempted_at=later), at=later)
+    was, expected = projection(old, new, NOW), projection(new, old, later)
+    # Destinations that one of the two does not know are as they were.
+    for model_id in expected.keys() & was.keys():
+        ways, known = expected[model_id]["ways"], was[model_id]["ways"]
+        ways |= {way: known[way] for way in ways.keys() & known.keys() if not (ways[way] and known[way])}
+    found = of_scope(name, was)
+
+    for event in derive_events(previous, current, at=later):
+        seen = visible_event(scoped(current, **SCOPES[name]), event)
+        if seen is None:
+            continue
+        ways = found.setdefault(event.model_id, set())
+        if seen.after is None:
+            ways.clear()
+        gone, come = set(ways_in(seen.before or {})), set(ways_in(seen.after or {}))
+        assert gone <= ways or seen.after is None
+        ways -= gone
+        ways |= come
+
+    assert {model_id: ways for model_id, ways in found.items() if ways} == of_scope(name, expected)
