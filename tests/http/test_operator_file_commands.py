@@ -92,7 +92,7 @@ def test_a_bad_file_hides_nothing_from_the_operator_and_shows_no_scope(commands:
 
 ALIASES = """
 [aliases]
-gone = "nobody.model"
+gone = "gone.model"
 newest = "meta.*"
 plain = "anthropic.a"
 """
@@ -104,7 +104,7 @@ def test_the_status_names_the_aliases_to_look_after(commands: Flask, file: Path)
     shown = run(commands, "status").output.splitlines()
 
     assert [line for line in shown if line.startswith("alias")] == [
-        "alias gone: its target nobody.model is not there",
+        "alias gone: its target gone.model is not there",
         "alias newest: meta.c is the first of equal date that meta.* matches; others: meta.d",
     ]
 
