@@ -4,7 +4,6 @@ The commands need no API keys. Output goes to standard output, logs to standard 
 """
 
 import json
-import os
 import sys
 from collections.abc import Iterator
 from dataclasses import replace
@@ -24,11 +23,13 @@ from app.auth.key_sources import names_of_local_keys
 from app.catalog.aliases import AliasTargetGone
 from app.catalog.entries import CatalogEntry, profile_ids
 from app.catalog.records import EPOCH, PartResult
-from app.catalog.scope import ALL_VIEW, VIEWS, Scope
+from app.catalog.scope import ALL_VIEW, VIEWS
 from app.catalog.snapshot import CatalogSnapshot
 from app.catalog.status import status_of
 from app.catalog.view import CatalogView, ListFilter, UnknownValue
+from app.cli.changes import changes, retirements
 from app.cli.matrix import LEGEND, matrix, or_dash
+from app.cli.terminal import stored_snapshot, terminal, view_of
 from app.operator_file.reading import InvalidOperatorFile
 from app.refresh.refresher import SettingsMismatch
 from app.refresh.result import Refresh
@@ -39,11 +40,8 @@ from app.telemetry import logs
 NOTHING_PUBLISHED = 1
 SOME_FAILED = 3
 
-PIPE_WIDTH = 400
 # So wide is a line with 31 regions, the longest id and CARD_COLUMNS.
 WIDTH_WITH_CARDS = 140
-# Operators see what no dialect lists, too.
-EVERYTHING = Scope(name="operator", include_provisioned=True)
 
 
 @click.group(cls=AppGroup)
@@ -55,6 +53,8 @@ def catalog() -> None:
 
 
 def init_app(app: Flask) -> None:
+    for command in (changes, retirements):
+        catalog.add_command(command)
     app.cli.add_command(catalog)
 
 
@@ -115,7 +115,7 @@ def status(as_json: bool) -> None:
 
     Exit status: 1 if there is no catalog to serve.
     """
-    snapshot = _stored()
+    snapshot = stored_snapshot()
     _print_status(snapshot, as_json=as_json)
     if snapshot is None or not snapshot.models:
         sys.exit(1)
@@ -141,7 +141,7 @@ def show(
     as_json: bool,
 ) -> None:
     """Show the stored catalog as models by regions, or one model or profile by its id or ARN."""
-    view = _view_of(scope_name, key_name)
+    view = view_of(scope_name, key_name)
     wanted = ListFilter(view=shown_view, regions=regions, within=within)
     try:
         if model_id is not None:
@@ -156,7 +156,7 @@ def show(
         return
     callable_from = {region for entry in entries for region in entry.regions}
     columns = [region for region in view.regions if not (regions or within) or region in callable_from]
-    out = _out()
+    out = terminal()
     out.print(matrix(entries, columns, with_cards=out.width >= WIDTH_WITH_CARDS))
     out.print(f"{len(entries)} entries, {len(columns)} regions; {LEGEND}; d deprecated, r retired")
 
@@ -178,32 +178,6 @@ def _show_one(view: CatalogView, name: str, wanted: ListFilter, *, as_json: bool
         _print_entry(described)
 
 
-def _view_of(scope_name: str | None = None, key_name: str | None = None) -> CatalogView:
-    """The stored catalog as a scope or a key sees it, or whole, with what the operator's file states."""
-    services = current_services()
-    try:
-        services.operator_file.load()
-    except InvalidOperatorFile as error:
-        if scope_name is not None or key_name is not None:
-            raise click.ClickException(str(error)) from None
-        click.echo(f"Without the operator's file: {error}", err=True)
-    snapshot = _stored()
-    if snapshot is None:
-        raise click.ClickException("no catalog is stored; `flask catalog refresh` makes one")
-    policy = services.catalog.published.policy
-    scope: Scope | None = EVERYTHING
-    if scope_name is not None and key_name is not None:
-        raise click.UsageError("--scope and --key-name exclude each other")
-    if scope_name is not None:
-        scope = policy.scopes.get(scope_name)
-    elif key_name is not None:
-        scope = policy.by_key_name[key_name]
-    if scope is None:
-        names = ", ".join(it.name for it in (*policy.scopes.named, policy.scopes.default) if it.name)
-        raise click.BadParameter(f"not in the operator's file, which has {names or 'none'}", param_hint="--scope")
-    return CatalogView(snapshot, scope, policy.aliases)
-
-
 def _found(view: CatalogView, name: str) -> CatalogEntry | None:
     try:
         return view.find(name)
@@ -219,7 +193,7 @@ def check(file: Path | None) -> None:
     Exit status: 1 if it cannot be used.
     """
     services = current_services()
-    _stored()
+    stored_snapshot()
     try:
         reasons = services.operator_file.reasons_against(file, key_names=names_of_local_keys(services.settings))
     except (InvalidOperatorFile, InvalidKeySource) as error:
@@ -235,7 +209,7 @@ def check(file: Path | None) -> None:
 @click.argument("model_id", required=False)
 def cards(model_id: str | None) -> None:
     """Show which callable chat models lack limits, a name or a date, and what is disagreed on; or one model's card."""
-    view = _view_of()
+    view = view_of()
     if model_id is None:
         _show_gaps(view)
         return
@@ -248,7 +222,7 @@ def cards(model_id: str | None) -> None:
     for it in entry.card.sources if entry.card is not None else ():
         for field in it.fields:
             table.add_row(field, str(getattr(entry.card, field)), it.source, it.as_of.isoformat())
-    out = _out()
+    out = terminal()
     out.print(table if table.row_count else f"no card states anything of {entry.id}")
     for line in _disagreements(view, entry):
         out.print(line)
@@ -256,7 +230,7 @@ def cards(model_id: str | None) -> None:
 
 def _show_gaps(view: CatalogView) -> None:
     chat_models = [it for it in view.models if it.is_text and it.invocations]
-    out = _out()
+    out = terminal()
     gaps = 0
     for entry in chat_models:
         card = entry.card
@@ -279,21 +253,6 @@ def _disagreements(view: CatalogView, entry: CatalogEntry) -> Iterator[str]:
     for found in view.snapshot.cards.disagreements(entry.model_id, profiles):
         stated = "; ".join(f"{source} has {value} for {row}" for source, row, value in found.stated)
         yield f"{found.field}: {stated}; decided by {found.decided_by or 'none, so it is null'}"
-
-
-def _out() -> Console:
-    """Standard output: as wide as the terminal; in a pipe, lines are not folded, so that ids can be searched for."""
-    # AWS's error texts hold brackets and colons, which must not be read as markup.
-    console = Console(markup=False, emoji=False, highlight=False)
-    if not console.is_terminal and "COLUMNS" not in os.environ:
-        console.width = PIPE_WIDTH
-    return console
-
-
-def _stored() -> CatalogSnapshot | None:
-    services = current_services()
-    services.refresher.reload_if_changed()
-    return services.catalog.latest
 
 
 def _print_status(snapshot: CatalogSnapshot | None, *, as_json: bool) -> None:
@@ -321,7 +280,7 @@ def _print_status(snapshot: CatalogSnapshot | None, *, as_json: bool) -> None:
                 or_dash(part["duration_ms"]),
                 _why(part),
             )
-    out = _out()
+    out = terminal()
     out.print(_headline(report))
     if report["orphan_profiles"]:
         out.print(f"{report['orphan_profiles']} profiles call no model that their region lists")
@@ -363,4 +322,4 @@ def _print_entry(entry: dict[str, Any]) -> None:
                 table.add_row(f"{name} {key}", ", ".join(of_key) if isinstance(of_key, list) else str(of_key))
         else:
             table.add_row(name, ", ".join(value) if isinstance(value, list) else or_dash(value))
-    _out().print(table)
+    terminal().print(table)
