@@ -5,7 +5,8 @@
 # make soak      holds a thousand clients for five minutes (MINUTES= changes it); it needs nginx
 # make mcp-conformance                  runs the official MCP conformance suite and inspector; it needs npm
 # make gateway-check                    tries real clients and the LiteLLM proxy behind nginx (docs/clients.md); it needs npm
-# make bench, bench-start, bench-growth, bench-page, bench-fleet, bench-scopes measure what it costs (docs/performance.md)
+# make bench, bench-start, bench-growth, bench-page, bench-changes, bench-fleet, bench-scopes measure what it costs
+# (docs/performance.md)
 # make cards     makes the model cards anew from the pinned packages; make cards-check compares them (CI does)
 # make docs      writes the table of settings in docs/configuration.md
 # make requirements                     pins requirements*.txt anew
@@ -116,6 +117,6 @@ cards: setup
 cards-check: setup
 	$(BIN)/python -m tools.make_cards --check
 
-.PHONY: bench bench-start bench-growth bench-page bench-fleet bench-scopes
-bench bench-start bench-growth bench-page bench-fleet bench-scopes: setup
+.PHONY: bench bench-start bench-growth bench-page bench-changes bench-fleet bench-scopes
+bench bench-start bench-growth bench-page bench-changes bench-fleet bench-scopes: setup
 	$(BIN)/python -m benchmarks.$(subst -,_,$@)

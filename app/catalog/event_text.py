@@ -1,6 +1,7 @@
 """An event in words for people: for feeds, chats and the command line."""
 
 from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
 
 from app.catalog.event_changes import (
     ADDED,
@@ -11,7 +12,10 @@ from app.catalog.event_changes import (
     REMOVED,
     RETIREMENT_NEAR,
     Side,
+    days_left,
+    rfc3339,
 )
+from app.catalog.retirements import Retirement, next_end
 from app.catalog.visible_events import VisibleEvent
 
 MAX_REGIONS_NAMED = 4
@@ -29,6 +33,18 @@ def lines_of(seen: VisibleEvent) -> tuple[str, ...]:
         if side:
             lines += [f"{word}: {line}" for line in _facts(side)]
     return tuple(lines)
+
+
+def ending_in_words(retirement: Retirement, *, at: datetime) -> str:
+    """One line: the model's name, and when it ends next, where that is not everywhere with its regions."""
+    dates = next_end(retirement, at=at)
+    if dates is None or dates.end_of_life_at is None:
+        return f"{retirement.name} is {retirement.lifecycle}"
+    end = dates.end_of_life_at
+    when = f"{_in_days(days_left(end, at))}, on {_day(rfc3339(end) or '')}"
+    if end == retirement.retires_at:
+        return f"{retirement.name} retires {when}"
+    return f"{retirement.name} ends in {regions_in_words(dates.regions)} {when}, and not yet elsewhere"
 
 
 def regions_in_words(regions: Sequence[str]) -> str:

@@ -4,10 +4,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from app.catalog.entries import ACTIVE, RETIRED, CatalogEntry, profile_ids
+from app.catalog.entries import ACTIVE, MODEL, RETIRED, CatalogEntry, profile_ids
 from app.catalog.event_changes import days_left
+from app.catalog.scope import MODELS_VIEW
 from app.catalog.snapshot import CatalogSnapshot
-from app.catalog.view import CatalogView
+from app.catalog.view import CatalogView, ListFilter
 
 SOON = timedelta(days=180)
 
@@ -44,15 +45,41 @@ class Retirement:
     replacement_hint: str | None
 
 
-def retirements(view: CatalogView, *, include_retired: bool = False) -> tuple[Retirement, ...]:
-    """The models that end or are legacy, the next one to end first; days are counted from the snapshot's moment on."""
+def retirements(
+    view: CatalogView, *, include_retired: bool = False, regions: Sequence[str] = ()
+) -> tuple[Retirement, ...]:
+    """The models that end or are legacy, the next one to end first; days are counted from the snapshot's moment on.
+
+    Args:
+        regions: names or patterns; with any, all that is told is of these regions.
+
+    Raises:
+        UnknownValue: a region that is not configured.
+    """
+    models: Iterable[CatalogEntry] = view.models
+    if regions:
+        listed = view.entry_list(ListFilter(view=MODELS_VIEW, regions=tuple(regions))).entries
+        models = [entry for entry in listed if entry.kind == MODEL]
     newest = _newest_of_lines(view.models)
     found = [
         _retirement(entry, view, newest)
-        for entry in view.models
+        for entry in models
         if _has_dates(entry) and (include_retired or entry.lifecycle != RETIRED)
     ]
     return tuple(sorted(found, key=lambda it: (it.retires_at is None, it.retires_at, it.model_id)))
+
+
+def next_end(retirement: Retirement, *, at: datetime) -> RegionDates | None:
+    """The regions where a model ends next, after a moment; None where no end is ahead."""
+    ahead = [it for it in retirement.dates if it.end_of_life_at is not None and it.end_of_life_at > at]
+    return min(ahead, key=lambda it: it.end_of_life_at or at, default=None)
+
+
+def ending_within(found: Iterable[Retirement], days: int, *, at: datetime) -> tuple[Retirement, ...]:
+    """Those that end in any region within so many calendar days, the next one first."""
+    ends = [(end, it) for it in found if (dates := next_end(it, at=at)) and (end := dates.end_of_life_at)]
+    near = [(end, it) for end, it in ends if days_left(end, at) <= days]
+    return tuple(it for _, it in sorted(near, key=lambda pair: (pair[0], pair[1].model_id)))
 
 
 def ending_soon(snapshot: CatalogSnapshot, *, at: datetime) -> dict[str, datetime]:

@@ -4,7 +4,6 @@ The commands need no API keys. Output goes to standard output, logs to standard 
 """
 
 import json
-import os
 import sys
 from collections.abc import Iterator
 from dataclasses import replace
@@ -24,12 +23,12 @@ from app.auth.key_sources import aws_sources_of, names_of_local_keys
 from app.catalog.aliases import GONE, TAKEN, AliasTargetGone
 from app.catalog.entries import CatalogEntry, profile_ids
 from app.catalog.records import EPOCH, PartResult
-from app.catalog.scope import ALL_VIEW, EVERYTHING, VIEWS, Scope
-from app.catalog.scopes import key_conflicts
-from app.catalog.snapshot import CatalogSnapshot
+from app.catalog.scope import ALL_VIEW, VIEWS
 from app.catalog.view import CatalogView, ListFilter, UnknownValue
 from app.cli.card_table import card_table
+from app.cli.changes import changes, retirements
 from app.cli.matrix import LEGEND, matrix, or_dash
+from app.cli.terminal import load_operator_file, stored_snapshot, terminal, view_of
 from app.operator_file.reading import InvalidOperatorFile
 from app.refresh.refresher import SettingsMismatch
 from app.refresh.result import Refresh
@@ -40,7 +39,6 @@ from app.telemetry import logs
 NOTHING_PUBLISHED = 1
 SOME_FAILED = 3
 
-PIPE_WIDTH = 400
 # So wide is a line with 31 regions, the longest id and CARD_COLUMNS.
 WIDTH_WITH_CARDS = 140
 
@@ -54,6 +52,8 @@ def catalog() -> None:
 
 
 def init_app(app: Flask) -> None:
+    for command in (changes, retirements):
+        catalog.add_command(command)
     app.cli.add_command(catalog)
 
 
@@ -114,8 +114,8 @@ def status(as_json: bool) -> None:
 
     Exit status: 1 if there is no catalog to serve.
     """
-    _load_operator_file()
-    snapshot = _stored()
+    load_operator_file()
+    snapshot = stored_snapshot()
     _print_status(as_json=as_json)
     if snapshot is None or not snapshot.models:
         sys.exit(1)
@@ -141,7 +141,7 @@ def show(
     as_json: bool,
 ) -> None:
     """Show the stored catalog as models by regions, or one model or profile by its id or ARN."""
-    view = _view_of(scope_name, key_name)
+    view = view_of(scope_name, key_name)
     wanted = ListFilter(view=shown_view, regions=regions, within=within)
     try:
         if model_id is not None:
@@ -156,7 +156,7 @@ def show(
         return
     callable_from = {region for entry in entries for region in entry.regions}
     columns = [region for region in view.regions if not (regions or within) or region in callable_from]
-    out = _out()
+    out = terminal()
     out.print(matrix(entries, columns, with_cards=out.width >= WIDTH_WITH_CARDS))
     out.print(f"{len(entries)} entries, {len(columns)} regions; {LEGEND}; d deprecated, r retired")
 
@@ -178,39 +178,6 @@ def _show_one(view: CatalogView, name: str, wanted: ListFilter, *, as_json: bool
         _print_entry(described)
 
 
-def _view_of(scope_name: str | None = None, key_name: str | None = None) -> CatalogView:
-    """The stored catalog as a scope or a key sees it, or whole, with what the operator's file states."""
-    services = current_services()
-    _load_operator_file(is_needed=scope_name is not None or key_name is not None)
-    snapshot = _stored()
-    if snapshot is None:
-        raise click.ClickException("no catalog is stored; `flask catalog refresh` makes one")
-    policy = services.catalog.published.policy
-    scope: Scope | None = EVERYTHING
-    if scope_name is not None and key_name is not None:
-        raise click.UsageError("--scope and --key-name exclude each other")
-    if scope_name is not None:
-        scope = policy.scopes.get(scope_name)
-    elif key_name is not None:
-        for reason in key_conflicts([key_name], policy.scopes):
-            click.echo(f"It sees nothing: {reason}", err=True)
-        scope = policy.by_key_name[key_name]
-    if scope is None:
-        names = ", ".join(it.name for it in (*policy.scopes.named, policy.scopes.default) if it.name)
-        raise click.BadParameter(f"not in the operator's file, which has {names or 'none'}", param_hint="--scope")
-    return CatalogView(snapshot, scope, policy.aliases)
-
-
-def _load_operator_file(*, is_needed: bool = False) -> None:
-    """Put the operator's file in force; a bad one is reported, and is an error where it is needed."""
-    try:
-        current_services().operator_file.load()
-    except InvalidOperatorFile as error:
-        if is_needed:
-            raise click.ClickException(str(error)) from None
-        click.echo(f"Without the operator's file: {error}", err=True)
-
-
 def _found(view: CatalogView, name: str) -> CatalogEntry | None:
     try:
         return view.find(name)
@@ -226,7 +193,7 @@ def check(file: Path | None) -> None:
     Exit status: 1 if it cannot be used.
     """
     services = current_services()
-    _stored()
+    stored_snapshot()
     try:
         reasons = services.operator_file.reasons_against(file, key_names=names_of_local_keys(services.settings))
     except (InvalidOperatorFile, InvalidKeySource) as error:
@@ -245,14 +212,14 @@ def check(file: Path | None) -> None:
 @click.argument("model_id", required=False)
 def cards(model_id: str | None) -> None:
     """Show which callable chat models lack limits, a name or a date, and what is disagreed on; or one model's card."""
-    view = _view_of()
+    view = view_of()
     if model_id is None:
         _show_gaps(view)
         return
     entry = _found(view, model_id)
     if entry is None:
         raise click.ClickException(f"no model, inference profile or ARN {model_id!r} is in the catalog")
-    out = _out()
+    out = terminal()
     card = entry.card
     out.print(card_table(card) if card is not None and card.sources else f"no card states anything of {entry.id}")
     for line in _disagreements(view, entry):
@@ -261,7 +228,7 @@ def cards(model_id: str | None) -> None:
 
 def _show_gaps(view: CatalogView) -> None:
     chat_models = [it for it in view.models if it.is_text and it.invocations]
-    out = _out()
+    out = terminal()
     gaps = 0
     for entry in chat_models:
         card = entry.card
@@ -284,21 +251,6 @@ def _disagreements(view: CatalogView, entry: CatalogEntry) -> Iterator[str]:
     for found in view.snapshot.cards.disagreements(entry.model_id, profiles):
         stated = "; ".join(f"{source} has {value} for {row}" for source, row, value in found.stated)
         yield f"{found.field}: {stated}; decided by {found.decided_by or 'none, so it is null'}"
-
-
-def _out() -> Console:
-    """Standard output: as wide as the terminal; in a pipe, lines are not folded, so that ids can be searched for."""
-    # AWS's error texts hold brackets and colons, which must not be read as markup.
-    console = Console(markup=False, emoji=False, highlight=False)
-    if not console.is_terminal and "COLUMNS" not in os.environ:
-        console.width = PIPE_WIDTH
-    return console
-
-
-def _stored() -> CatalogSnapshot | None:
-    services = current_services()
-    services.refresher.reload_if_changed()
-    return services.catalog.latest
 
 
 def _print_status(*, as_json: bool) -> None:
@@ -325,7 +277,7 @@ def _print_status(*, as_json: bool) -> None:
                 or_dash(part["duration_ms"]),
                 _why(part),
             )
-    out = _out()
+    out = terminal()
     out.print(_headline(report))
     if report["orphan_profiles"]:
         out.print(f"{report['orphan_profiles']} profiles call no model that their region lists")
@@ -383,4 +335,4 @@ def _print_entry(entry: dict[str, Any]) -> None:
                 table.add_row(f"{name} {key}", ", ".join(of_key) if isinstance(of_key, list) else str(of_key))
         else:
             table.add_row(name, ", ".join(value) if isinstance(value, list) else or_dash(value))
-    _out().print(table)
+    terminal().print(table)

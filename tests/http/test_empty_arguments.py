@@ -122,6 +122,7 @@ def test_the_tools_have_the_arguments_that_are_tried_here(client: FlaskClient) -
             *("limit", "after_id", "before_id", "lifecycle", "view", "region", "within", "detail"),
         },
         "anthropic_model_get": set(),
+        "model_changes": {"since_days", "within_days", "model", "region", "limit"},
     }
 
 

@@ -24,7 +24,7 @@ from tests.support.servers import PROJECT
 MODERN = "2026-07-28"
 LEGACY = "2025-11-25"
 ERAS = (MODERN, LEGACY)
-TOOLS = ("search_models", "anthropic_model_list", "anthropic_model_get")
+TOOLS = ("search_models", "anthropic_model_list", "anthropic_model_get", "model_changes")
 META = {
     "io.modelcontextprotocol/protocolVersion": MODERN,
     "io.modelcontextprotocol/clientCapabilities": {},
@@ -286,6 +286,7 @@ ARGUMENTS = [
     *(("anthropic_model_list", name) for name in ("view", "region", "within")),
     *(("search_models", name) for name in ("query", "provider", "input_modalities", "output_modalities", "streaming")),
     *(("search_models", name) for name in ("lifecycle", "limit", "after_id", "view", "region", "within", "detail")),
+    *(("model_changes", name) for name in ("since_days", "within_days", "model", "region", "limit")),
 ]
 
 

@@ -17,6 +17,7 @@ from tests.support.servers import PROJECT, Service, running_service
 
 MODES = ("auto", "2026-07-28", "legacy")
 VERSIONS = {"auto": "2026-07-28", "2026-07-28": "2026-07-28", "legacy": "2025-11-25"}
+TOOLS = ["search_models", "anthropic_model_list", "anthropic_model_get", "model_changes"]
 MODEL = "amazon.nova-micro-v1:0"
 
 
@@ -46,7 +47,7 @@ def test_the_client_lists_and_calls_the_tools_whatever_worker_answers(service: S
         async with connected(service, mode) as client:
             assert client.protocol_version == VERSIONS[mode]
             tools = (await client.list_tools()).tools
-            assert [tool.name for tool in tools] == ["search_models", "anthropic_model_list", "anthropic_model_get"]
+            assert [tool.name for tool in tools] == TOOLS
             for _ in range(12):
                 # The client itself checks what comes back against the tool's output schema.
                 result = await client.call_tool("anthropic_model_get", {"model_id": MODEL})

@@ -27,7 +27,7 @@ def list_changes(view: CatalogView, *, wanted: EventFilter, limit: int, after: s
     Raises:
         UnknownValue, InvalidEventId
     """
-    return event_page(view, _spelled(view, wanted), limit=limit, after=after)
+    return event_page(view, spelled(view, wanted), limit=limit, after=after)
 
 
 def changes_atom(view: CatalogView, *, wanted: EventFilter, limit: int) -> bytes:
@@ -38,7 +38,7 @@ def changes_atom(view: CatalogView, *, wanted: EventFilter, limit: int) -> bytes
     lists = {"type": wanted.types, "region": wanted.regions, "model": wanted.models}
     given = [(name, word) for name, words in lists.items() for word in words]
     return atom.atom_feed(
-        newest_events(view, _spelled(view, wanted), limit=limit),
+        newest_events(view, spelled(view, wanted), limit=limit),
         updated_at=view.snapshot.changed_at,
         self_href=f"{ATOM_NAME}?{urlencode(given)}" if given else ATOM_NAME,
         wire_id=view.scope.wire_id,
@@ -63,7 +63,7 @@ def with_wire_model_ids(body: dict[str, Any], scope: Scope) -> dict[str, Any]:
     return body
 
 
-def _spelled(view: CatalogView, wanted: EventFilter) -> EventFilter:
+def spelled(view: CatalogView, wanted: EventFilter) -> EventFilter:
     """The filter with the ids that a caller's own spelling of them may mean."""
     return replace(wanted, models=tuple(it for model in wanted.models for it in view.scope.spellings(model)))
 

@@ -42,6 +42,7 @@ from app.api.arguments import without_empty
 from app.api.catalog_query import CatalogQuery
 from app.api.mcp.brief import BriefPageSchema, BriefResultSchema
 from app.api.mcp.json_schema import arguments_schema, json_schema_of
+from app.api.mcp.model_changes import MODEL_CHANGES
 from app.api.queries import Queries
 from app.errors import ApiError, InvalidRequest, Overloaded, alternatives
 from app.services import Services
@@ -52,7 +53,8 @@ NAME = "bedrock-model-catalog"
 INSTRUCTIONS = (
     "The models that AWS Bedrock offers in this service's regions, kept up to date. Ask search_models first to find "
     "models by provider, modality, region or name; anthropic_model_list pages through the chat models (text in and "
-    "out), newest first; anthropic_model_get tells about one of those."
+    "out), newest first; anthropic_model_get tells about one of those; model_changes tells what is new "
+    "and what ends soon."
 )
 # The tools change with the service's version and settings alone.
 TOOLS_HINT = CacheHint(ttl_ms=300_000, scope="public")
@@ -177,6 +179,14 @@ def _tools(queries: Queries) -> Iterable[CatalogTool]:
         "Get one chat model or inference profile in the form of Anthropic's Models API, by its id or ARN. "
         "`aws_bedrock.invoke` is the id to send in each region.",
         queries.get_chat_model,
+    )
+    yield _tool(
+        "model_changes",
+        "What changed and what ends",
+        "Say what AWS changed of Bedrock's models lately (new and removed models, regions, inference profiles, "
+        "lifecycle, dates) and which models end soon, with the aliases that stand for them. "
+        "anthropic_model_get shows a model in full.",
+        MODEL_CHANGES,
     )
 
 

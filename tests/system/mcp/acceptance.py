@@ -30,6 +30,7 @@ INSPECTIONS = (
     (OK, KEY, ("--method", "tools/call", "--tool-name", "anthropic_model_get", "--tool-arg", f"model_id={MODEL}")),
     (OK, KEY, ("--method", "tools/call", "--tool-name", "anthropic_model_list", "--tool-arg", "limit=2")),
     (OK, KEY, ("--method", "tools/call", "--tool-name", "search_models", "--tool-arg", "provider=amazon")),
+    (OK, KEY, ("--method", "tools/call", "--tool-name", "model_changes", "--tool-arg", "within_days=180")),
     (TOOL_ERROR, KEY, ("--method", "tools/call", "--tool-name", "anthropic_model_get", "--tool-arg", "model_id=none")),
     (AUTHENTICATION, "wrong", ("--method", "tools/list")),
 )
