@@ -29,6 +29,7 @@ from app.catalog.snapshot import CatalogSnapshot
 from app.catalog.status import status_of
 from app.catalog.view import CatalogView, ListFilter, UnknownValue
 from app.cli.matrix import LEGEND, matrix, or_dash
+from app.cli.webhooks import report_of_webhooks, webhook_table, webhooks
 from app.operator_file.reading import InvalidOperatorFile
 from app.refresh.refresher import SettingsMismatch
 from app.refresh.result import Refresh
@@ -56,6 +57,9 @@ def catalog() -> None:
 
 def init_app(app: Flask) -> None:
     app.cli.add_command(catalog)
+
+
+catalog.add_command(webhooks)
 
 
 @catalog.command()
@@ -111,10 +115,11 @@ def _not_published(reason: str) -> int:
 @catalog.command()
 @click.option("--json", "as_json", is_flag=True, help="Print the status as JSON.")
 def status(as_json: bool) -> None:
-    """Show the age of the stored catalog, and each region's state with its last error.
+    """Show the age of the stored catalog, each region's state with its last error, and how far webhooks have got.
 
     Exit status: 1 if there is no catalog to serve.
     """
+    _load_operator_file()
     snapshot = _stored()
     _print_status(snapshot, as_json=as_json)
     if snapshot is None or not snapshot.models:
@@ -202,6 +207,16 @@ def _view_of(scope_name: str | None = None, key_name: str | None = None) -> Cata
         names = ", ".join(it.name for it in (*policy.scopes.named, policy.scopes.default) if it.name)
         raise click.BadParameter(f"not in the operator's file, which has {names or 'none'}", param_hint="--scope")
     return CatalogView(snapshot, scope, policy.aliases)
+
+
+def _load_operator_file() -> None:
+    services = current_services()
+    if services.operator_file.path is None:
+        return
+    try:
+        services.operator_file.load()
+    except InvalidOperatorFile as error:
+        click.echo(f"Without the operator's file: {error}", err=True)
 
 
 def _found(view: CatalogView, name: str) -> CatalogEntry | None:
@@ -301,8 +316,10 @@ def _print_status(snapshot: CatalogSnapshot | None, *, as_json: bool) -> None:
     status = status_of(snapshot, at=services.clock(), refresh_s=services.settings.refresh_s)
     report: dict[str, Any] = CatalogReportSchema().dump(status)
     fleet = services.fleet.status() if services.fleet is not None else None
+    of_webhooks = report_of_webhooks() if services.operator_file.webhooks else None
     if as_json:
-        click.echo(json.dumps(report | ({"fleet": fleet.report()} if fleet else {}), indent=2))
+        more = ({"fleet": fleet.report()} if fleet else {}) | ({"webhooks": of_webhooks} if of_webhooks else {})
+        click.echo(json.dumps(report | more, indent=2))
         return
     table = Table(box=None, pad_edge=False)
     for name in ("region", "part", "state"):
@@ -329,6 +346,10 @@ def _print_status(snapshot: CatalogSnapshot | None, *, as_json: bool) -> None:
         out.print(str(fleet))
     if report["regions"]:
         out.print(table)
+    if of_webhooks:
+        out.print(webhook_table(of_webhooks))
+        if of_webhooks["problem"]:
+            out.print(f"webhooks: nothing is sent: {of_webhooks['problem']}")
 
 
 def _why(part: dict[str, Any]) -> str:
