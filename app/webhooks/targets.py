@@ -14,7 +14,7 @@ from urllib.parse import SplitResult, urlsplit
 from app.catalog.event_changes import EVENT_TYPES, RETIREMENT_NEAR, THRESHOLDS
 from app.catalog.patterns import PatternSet
 from app.catalog.records import CatalogEvent
-from app.catalog.tables import InvalidValue, read_boolean, read_table, read_text, read_texts, read_word
+from app.catalog.tables import InvalidValue, dotted, read_boolean, read_table, read_text, read_texts, read_word
 
 SECTION = "webhooks"
 KEYS = ("name", "url", "url_file", "secret_file", "types", "models", "within_days", "format", "allow_private")
@@ -83,15 +83,23 @@ def read_webhooks(tables: object, base_dir: Path, *, file_digest: str = "") -> t
         InvalidValue: a key is unknown, a value is not allowed, or a file cannot be used.
     """
     if not isinstance(tables, list) or len(tables) > MAX_TARGETS:
-        raise InvalidValue(SECTION, tables, f"at most {MAX_TARGETS} tables, each headed [[webhooks]]")
+        raise InvalidValue(SECTION, _Hidden(), f"at most {MAX_TARGETS} tables, each headed [[webhooks]]")
     targets: dict[str, Target] = {}
     for place, table in enumerate(tables):
         key = f"{SECTION}[{place}]"
-        target = _read_target(key, read_table(key, table, KEYS), base_dir, file_digest)
+        target = _read_target(key, _read_table(key, table), base_dir, file_digest)
         if target.name in targets:
             raise InvalidValue(f"{key}.name", target.name, "another name than that of every other target")
         targets[target.name] = target
     return tuple(targets.values())
+
+
+def _read_table(key: str, table: object) -> Mapping[str, Any]:
+    """A table whose values no error shows: secrets are written where the path of their file should stand."""
+    if isinstance(table, dict):
+        for name in table.keys() - set(KEYS):
+            raise InvalidValue(dotted(key, name), _Hidden(), f"left out: the known keys are {', '.join(KEYS)}")
+    return read_table(key, table)
 
 
 def _read_target(key: str, table: Mapping[str, Any], base_dir: Path, file_digest: str) -> Target:
@@ -127,12 +135,12 @@ def _read_url(key: str, table: Mapping[str, Any], base_dir: Path, files: list[Na
     if ("url" in table) == ("url_file" in table):
         raise InvalidValue(key, sorted(table), "a table with either url or url_file")
     if "url" in table:
-        name, url = f"{key}.url", read_text(f"{key}.url", table["url"])
+        name, url = f"{key}.url", table["url"]
     else:
         name, url = f"{key}.url_file", _read_file(f"{key}.url_file", table["url_file"], base_dir, files)
     allowed = "an https:// address without a user, a fragment, spaces and letters beyond ASCII"
     try:
-        parts = urlsplit(url)
+        parts = urlsplit(url if isinstance(url, str) else "")
         is_valid = bool(parts.hostname) and parts.scheme == "https" and (parts.port is None or parts.port > 0)
     except ValueError:
         is_valid = False
@@ -175,14 +183,14 @@ def _stamp(found: os.stat_result) -> Stamp:
 
 
 def _read_file(key: str, value: object, base_dir: Path, files: list[NamedFile]) -> str:
+    if isinstance(value, str) and (value.startswith(SECRET_PREFIX) or "://" in value):
+        raise InvalidValue(key, _Hidden(), "the path of a file, which holds it")
     path = base_dir / read_text(key, value)
     try:
         # Not waiting for a writer where a named pipe stands at the path.
         with open(path, "rb", opener=lambda name, flags: os.open(name, flags | os.O_NONBLOCK)) as file:
             found = os.fstat(file.fileno())
-            if not stat.S_ISREG(found.st_mode):
-                raise InvalidValue(key, value, "a regular file")
-            text = file.read(MAX_FILE_BYTES + 1)
+            text = file.read(MAX_FILE_BYTES + 1) if stat.S_ISREG(found.st_mode) else b""
             files.append(NamedFile(path=path, stamp=_stamp(found)))
         decoded = text.decode().strip()
     except OSError as error:
@@ -190,7 +198,7 @@ def _read_file(key: str, value: object, base_dir: Path, files: list[NamedFile]) 
     except ValueError:
         raise InvalidValue(key, value, "a file of text in UTF-8") from None
     if len(text) > MAX_FILE_BYTES or not decoded:
-        raise InvalidValue(key, value, f"a file of 1 to {MAX_FILE_BYTES} bytes")
+        raise InvalidValue(key, value, f"a regular file of 1 to {MAX_FILE_BYTES} bytes")
     return decoded
 
 
