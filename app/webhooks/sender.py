@@ -140,9 +140,10 @@ class WebhookSender:
         return tuple(found)
 
     def lags(self) -> dict[str, int]:
-        """Seconds by target; nothing where the cursors are not known."""
+        """Seconds by target; nothing where a cursor is not known."""
         try:
-            return {it.name: it.lag_s for it in self.status()}
+            known = self._cursors.peek()
+            return {it.name: it.lag_s for it in self.status() if it.name in known}
         except CursorsUnavailable:
             return {}
 

@@ -129,7 +129,10 @@ def senders(host: Host) -> int:
 @needs_redis
 def test_one_host_of_a_fleet_sends_and_the_other_goes_on_where_it_is_killed(tmp_path: Path) -> None:
     answers = Answers()
-    with receiving(tmp_path, answers, names=("localhost",)) as receiver, running_fleet(tmp_path) as fleet:
+    with (
+        receiving(tmp_path, answers, names=("localhost",)) as receiver,
+        running_fleet(tmp_path, user="catalog:word") as fleet,
+    ):
         file = write_operator_file(tmp_path, receiver)
         options: dict[str, str] = {"SSL_CERT_FILE": str(receiver.ca_file), "CATALOG_CONFIG_FILE": str(file)}
         hosts = [fleet.start_host(**options), fleet.start_host(**options)]
