@@ -64,6 +64,7 @@ def create_app(
     from app.operator_file.reading import InvalidOperatorFile
     from app.pages import views as pages
     from app.refresh.file_store import file_store
+    from app.refresh.fingerprint import fingerprint
     from app.refresh.fleet import fleet_store
     from app.refresh.refresher import Refresher, utc_now
     from app.refresh.scheduler import JobScheduler
@@ -75,6 +76,9 @@ def create_app(
     from app.web.flask_request import Request
     from app.web.request_context import RequestContextMiddleware
     from app.web.response_cache_middleware import ResponseCacheMiddleware
+    from app.webhooks import sender
+    from app.webhooks.cursors import cursor_store
+    from app.webhooks.sender import WebhookSender
     from config import ConfigError
 
     logs.configure(settings.log_format, settings.log_level)
@@ -110,17 +114,26 @@ def create_app(
         clock=clock,
     )
     fleet = fleet_store(settings)
+    store = fleet or file_store(settings)
     scheduler = JobScheduler()
     refresher = Refresher(
         settings,
         catalog,
-        fleet or file_store(settings),
+        store,
         discover or discover_in_child,
         clock=clock,
         stopping=scheduler.is_stopping,
         cards=lambda: operator_file.cards,
     )
     operator_file.on_new_cards = refresher.follow_cards
+    webhooks = WebhookSender(
+        catalog,
+        lambda: operator_file.webhooks,
+        cursor_store(settings.catalog_dir, fingerprint(settings), fleet),
+        lambda: store.job_lease(sender.LEASE_NAME, max_held_s=sender.MAX_HELD_S, lease_s=sender.LEASE_S),
+        clock=clock,
+        stopping=scheduler.is_stopping,
+    )
     if not for_commands:
         try:
             operator_file.load()
@@ -133,6 +146,8 @@ def create_app(
     scheduler.add_job(key_refresher.refresh, name="refresh_keys", every_s=lambda: 0.5)
     scheduler.add_job(operator_file.reload_if_changed, name="reload_operator_file", every_s=lambda: 0.5)
     scheduler.add_job(response_cache.warm, name="warm", every_s=refresher.reload_check_s)
+    webhooks_check_s = sender.CHECK_S if fleet is None else sender.FLEET_CHECK_S
+    scheduler.add_job(webhooks.send_due, name="send_webhooks", every_s=lambda: webhooks_check_s)
     if fleet is not None:
         link = fleet.link
         scheduler.add_job(link.run, name="fleet_link", every_s=link.check_s, jitter=False, interrupt=link.stop)
@@ -146,6 +161,7 @@ def create_app(
         refresher=refresher,
         reload_before_404=refresher.reload_before_404,
         scheduler=scheduler,
+        webhooks=webhooks,
         fleet=fleet,
     )
 

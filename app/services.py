@@ -17,6 +17,7 @@ from app.operator_file.in_force import OperatorFileInForce
 from app.refresh.fleet import FleetStore
 from app.refresh.refresher import Refresher
 from app.refresh.scheduler import JobScheduler
+from app.webhooks.sender import WebhookSender
 from config import Settings
 
 # The only key of ours in Flask's extensions.
@@ -39,6 +40,7 @@ class Services:
     refresher: Refresher
     reload_before_404: Callable[[], object]
     scheduler: JobScheduler
+    webhooks: WebhookSender
     fleet: FleetStore | None = None
 
     def view(self, scope_in: Callable[[Policy], Scope]) -> CatalogView:

@@ -183,7 +183,10 @@ class Settings:
         "CATALOG_EXTENSIONS", True, boolean, "Give each Anthropic model the `aws_bedrock` object"
     )
     operator_file: str = _setting(
-        "CATALOG_CONFIG_FILE", "", text, "The operator's file: scopes, aliases and cards; read again when it changes"
+        "CATALOG_CONFIG_FILE",
+        "",
+        text,
+        "The operator's file: scopes, aliases, cards and webhooks; read again when it changes",
     )
     log_format: str | None = _setting(
         "LOG_FORMAT",

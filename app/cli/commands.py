@@ -29,6 +29,7 @@ from app.cli.card_table import card_table
 from app.cli.changes import changes, retirements
 from app.cli.matrix import LEGEND, matrix, or_dash
 from app.cli.terminal import load_operator_file, stored_snapshot, terminal, view_of
+from app.cli.webhooks import report_of_webhooks, webhook_table, webhooks
 from app.operator_file.reading import InvalidOperatorFile
 from app.refresh.refresher import SettingsMismatch
 from app.refresh.result import Refresh
@@ -55,6 +56,9 @@ def init_app(app: Flask) -> None:
     for command in (changes, retirements):
         catalog.add_command(command)
     app.cli.add_command(catalog)
+
+
+catalog.add_command(webhooks)
 
 
 @catalog.command()
@@ -110,7 +114,8 @@ def _not_published(reason: str) -> int:
 @catalog.command()
 @click.option("--json", "as_json", is_flag=True, help="Print the status as JSON.")
 def status(as_json: bool) -> None:
-    """Show the age of the stored catalog, each region's state with its last error, and aliases to look after.
+    """Show the age of the stored catalog, each region's state with its last error, aliases to look after, and how far
+    webhooks have got.
 
     Exit status: 1 if there is no catalog to serve.
     """
@@ -257,8 +262,10 @@ def _print_status(*, as_json: bool) -> None:
     services = current_services()
     report: dict[str, Any] = CatalogReportSchema().dump(services.status())
     fleet = services.fleet.status() if services.fleet is not None else None
+    of_webhooks = report_of_webhooks() if services.operator_file.webhooks else None
     if as_json:
-        click.echo(json.dumps(report | ({"fleet": fleet.report()} if fleet else {}), indent=2))
+        more = ({"fleet": fleet.report()} if fleet else {}) | ({"webhooks": of_webhooks} if of_webhooks else {})
+        click.echo(json.dumps(report | more, indent=2))
         return
     table = Table(box=None, pad_edge=False)
     for name in ("region", "part", "state"):
@@ -288,6 +295,10 @@ def _print_status(*, as_json: bool) -> None:
         out.print(str(fleet))
     if report["regions"]:
         out.print(table)
+    if of_webhooks:
+        out.print(webhook_table(of_webhooks))
+        if of_webhooks["problem"]:
+            out.print(f"webhooks: nothing is sent: {of_webhooks['problem']}")
 
 
 def _alias_reason(alias: dict[str, Any]) -> str:

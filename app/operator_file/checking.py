@@ -11,6 +11,7 @@ from app.catalog.snapshot import CatalogSnapshot
 from app.catalog.tables import dotted
 from app.operator_file.reading import InvalidOperatorFile, OperatorFile, read_operator_file
 from app.operator_file.reloader import decode, read_content
+from app.webhooks.targets import Target
 
 
 def reasons_against(
@@ -36,13 +37,15 @@ def read_checked(
     base: Scope,
     key_names: Iterable[str | None],
     snapshot: CatalogSnapshot | None = None,
+    base_dir: Path = Path(),
+    webhooks: tuple[Target, ...] | None = None,
 ) -> OperatorFile:
-    """Read the file and check it against what is known.
+    """Read the file, as `read_operator_file` does, and check it against what is known.
 
     Raises:
         InvalidOperatorFile: it cannot be used; says all that `reasons_against` found.
     """
-    file = read_operator_file(text, as_of=as_of, base=base)
+    file = read_operator_file(text, as_of=as_of, base=base, base_dir=base_dir, webhooks=webhooks)
     if reasons := reasons_against(file, key_names=key_names, snapshot=snapshot):
         raise InvalidOperatorFile("; ".join(reasons))
     return file
@@ -54,7 +57,7 @@ def check_operator_file(
     """What `flask catalog check` prints: why the file cannot be used; nothing where it can."""
     try:
         content = read_content(path)
-        file = read_operator_file(decode(content.data), as_of=content.as_of, base=base)
+        file = read_operator_file(decode(content.data), as_of=content.as_of, base=base, base_dir=path.parent)
     except InvalidOperatorFile as error:
         return (str(error),)
     return reasons_against(file, key_names=key_names, snapshot=snapshot)

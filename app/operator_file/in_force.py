@@ -14,6 +14,7 @@ from app.catalog.scopes import key_conflicts
 from app.operator_file.checking import check_operator_file, read_checked
 from app.operator_file.reading import InvalidOperatorFile, OperatorFile
 from app.operator_file.reloader import OperatorFileReloader
+from app.webhooks.targets import Target, changed_files
 
 log = structlog.get_logger(__name__)
 
@@ -21,9 +22,9 @@ SEVERAL_SCOPES = "the key sees nothing until one scope names it"
 
 
 class OperatorFileInForce:
-    """The book of cards, the scopes and the aliases in force, with or without an operator's file.
+    """The book of cards, the scopes, aliases and webhooks in force, with or without an operator's file.
 
-    Its methods run in one thread, at the start and as a background job; `cards` may be read from any.
+    Its methods run in one thread, at the start and as a background job; `cards` and `webhooks` may be read from any.
     """
 
     def __init__(
@@ -47,6 +48,9 @@ class OperatorFileInForce:
         """
         self.path = path
         self.cards = cards
+        self.webhooks: tuple[Target, ...] = ()
+        # Whether the file in force has webhooks of its own that could not be read.
+        self._lacks_webhooks = False
         self.on_new_cards: Callable[[], None] = lambda: None
         self._base = base
         self._catalog = catalog
@@ -55,7 +59,16 @@ class OperatorFileInForce:
         self._conflicts: frozenset[str] = frozenset()
         self._compared: tuple[object, frozenset[str]] | None = None
         self._reloader = (
-            None if path is None else OperatorFileReloader(path, read=self._read, apply=self._apply, keep_in=keep_in)
+            None
+            if path is None
+            else OperatorFileReloader(
+                path,
+                read=self._read,
+                apply=self._apply,
+                keep_in=keep_in,
+                read_kept=self._read_kept,
+                changed_files=self._changed_files,
+            )
         )
 
     def load(self) -> None:
@@ -99,13 +112,35 @@ class OperatorFileInForce:
             raise InvalidOperatorFile("CATALOG_CONFIG_FILE is not set, and no file is given")
         return check_operator_file(path, base=self._base, key_names=key_names, snapshot=self._catalog.latest)
 
-    def _read(self, text: str, as_of: date) -> OperatorFile:
-        return read_checked(text, as_of, base=self._base, key_names=self._key_names(), snapshot=self._catalog.latest)
+    def _read(self, text: str, as_of: date, webhooks: tuple[Target, ...] | None = None) -> OperatorFile:
+        assert self.path is not None
+        file = read_checked(
+            text,
+            as_of,
+            base=self._base,
+            key_names=self._key_names(),
+            snapshot=self._catalog.latest,
+            base_dir=self.path.parent,
+            webhooks=webhooks,
+        )
+        self._lacks_webhooks = webhooks is not None
+        return file
+
+    def _read_kept(self, text: str, as_of: date) -> OperatorFile:
+        """Read the last good text; its scopes count even where a file that a webhook names is gone."""
+        try:
+            return self._read(text, as_of)
+        except InvalidOperatorFile:
+            return self._read(text, as_of, self.webhooks)
+
+    def _changed_files(self) -> object:
+        return changed_files(self.webhooks) or self._lacks_webhooks
 
     def _apply(self, file: OperatorFile, changed_at: datetime) -> None:
         # A file may be dated in the future, which would keep clients from what changes until then.
         changed_at = min(changed_at, self._clock())
         self._catalog.put_in_force(Policy.of(file.scopes, file.aliases, changed_at=changed_at))
+        self.webhooks = file.webhooks
         cards = self.cards.with_layer(file.cards, changed_at=changed_at)
         if cards is not self.cards:
             self.cards = cards

@@ -1,10 +1,12 @@
 """The operator's file as text, checked whole: an error names the dotted key, the value and what is allowed."""
 
+import hashlib
 import re
 import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import date
+from pathlib import Path
 from typing import Any
 
 from app.catalog.aliases import Alias
@@ -22,6 +24,9 @@ from app.catalog.tables import (
     read_texts,
     read_word,
 )
+from app.webhooks.targets import SECTION as WEBHOOKS
+from app.webhooks.targets import Target
+from app.webhooks.targets import read_webhooks as read_targets
 
 MAX_LIMIT = 1000
 
@@ -39,27 +44,43 @@ class InvalidOperatorFile(ValueError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OperatorFile:
-    """What the operator states: cards by model id, scopes and aliases."""
+    """What the operator states: cards by model id, scopes, aliases, and where events are sent."""
 
     cards: Layer
     scopes: Scopes
     aliases: tuple[Alias, ...]
+    webhooks: tuple[Target, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReadingContext:
-    """What sections are read with: the file's day, and the scope that the settings give everybody."""
+    """What sections are read with: the file's day, digest and folder, and the scope that the settings give everybody.
+
+    `webhooks` stands for that section where it is not to be read.
+    """
 
     as_of: date
     base: Scope
+    base_dir: Path
+    file_digest: str
+    webhooks: tuple[Target, ...] | None
 
 
-def read_operator_file(text: str, *, as_of: date, base: Scope) -> OperatorFile:
+def read_operator_file(
+    text: str,
+    *,
+    as_of: date,
+    base: Scope,
+    base_dir: Path = Path(),
+    webhooks: tuple[Target, ...] | None = None,
+) -> OperatorFile:
     """Read and check the whole file.
 
     Args:
         as_of: the file's day, which its cards are of.
         base: what a scope has that a section leaves out, and what keys see that no scope names.
+        base_dir: what the paths in the file are relative to.
+        webhooks: taken as they are, and that section is not read, as it needs files that may be gone.
 
     Raises:
         InvalidOperatorFile: the first thing that is not allowed.
@@ -70,10 +91,13 @@ def read_operator_file(text: str, *, as_of: date, base: Scope) -> OperatorFile:
         raise InvalidOperatorFile("not TOML: nested too deeply") from None
     except tomllib.TOMLDecodeError as error:
         raise InvalidOperatorFile(_syntax_error(str(error), text)) from None
-    context = ReadingContext(as_of=as_of, base=base)
+    digest = hashlib.sha256(text.encode()).hexdigest()
+    context = ReadingContext(as_of=as_of, base=base, base_dir=base_dir, file_digest=digest, webhooks=webhooks)
     try:
         sections = read_table("", content, tuple(SECTIONS))
-        return OperatorFile(**{name: read(sections.get(name, {}), context) for name, read in SECTIONS.items()})
+        return OperatorFile(
+            **{name: read(sections.get(name, ABSENT.get(name, {})), context) for name, read in SECTIONS.items()}
+        )
     except InvalidValue as error:
         raise InvalidOperatorFile(str(error)) from None
 
@@ -197,10 +221,18 @@ def _read_target(key: str, value: object) -> str:
     return target
 
 
+def read_webhooks(value: object, context: ReadingContext) -> tuple[Target, ...]:
+    if context.webhooks is not None:
+        return context.webhooks
+    return read_targets(value, context.base_dir, file_digest=context.file_digest)
+
+
 # The sections of the file, which are the fields of `OperatorFile`, and how each is read: as an empty table, where it is
-# left out.
+# left out and ABSENT has no other value.
 SECTIONS: Mapping[str, Callable[[object, ReadingContext], Any]] = {
     "cards": read_cards,
     "scopes": read_scopes,
     "aliases": read_aliases,
+    WEBHOOKS: read_webhooks,
 }
+ABSENT: Mapping[str, object] = {WEBHOOKS: []}

@@ -84,6 +84,8 @@ class OperatorFileReloader:
         read: Read,
         apply: Apply,
         keep_in: Path | None,
+        read_kept: Read | None = None,
+        changed_files: Callable[[], object] = lambda: None,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         """
@@ -91,15 +93,19 @@ class OperatorFileReloader:
             read: from the text and the file's day, checked whole.
             apply: puts a file in force, given when it was changed; called by `load` and by `reload_if_changed`.
             keep_in: the runtime directory that the workers of one start share; None for none.
+            read_kept: `read` for the kept text, where the file itself is bad.
+            changed_files: what has changed of other files that the file in force names, none of which is false.
         """
         self._path = path
         self._read = read
         self._apply = apply
+        self._read_kept_text = read_kept or read
+        self._changed_files = changed_files
         self._kept = None if keep_in is None else keep_in / KEPT_NAME
         self._monotonic = monotonic
         self._data: bytes | None = None
         self._smaller: tuple[bytes, float] | None = None
-        self._rejected: tuple[bytes | None, float] | None = None
+        self._rejected: tuple[object, float] | None = None
         self._last_reason = ""
 
     def load(self) -> None:
@@ -119,7 +125,7 @@ class OperatorFileReloader:
             if kept is None:
                 raise InvalidOperatorFile(f"CATALOG_CONFIG_FILE {self._path}: {error}") from None
             self._reject(None, str(error))
-            self._put_in_force(kept)
+            self._put_in_force(kept, self._read_kept_text)
 
     def reload_if_changed(self) -> None:
         """Put a changed file in force; to be run about once a second."""
@@ -128,20 +134,21 @@ class OperatorFileReloader:
         except InvalidOperatorFile as error:
             self._reject(None, str(error))
             return
-        if content.data == self._data:
+        changed_files = self._changed_files()
+        if content.data == self._data and not changed_files:
             self._smaller = None
             self._accept()
-        elif self._is_settled(content.data) and not self._was_rejected(content.data):
+        elif self._is_settled(content.data) and not self._was_rejected((content.data, changed_files)):
             try:
                 self._put_in_force(content)
             except InvalidOperatorFile as error:
-                self._reject(content.data, str(error))
+                self._reject((content.data, changed_files), str(error))
             else:
                 self._accept()
                 log.info("operator_file_reloaded", file=str(self._path))
 
-    def _put_in_force(self, content: FileContent) -> None:
-        self._apply(self._read(decode(content.data), content.as_of), content.changed_at)
+    def _put_in_force(self, content: FileContent, read: Read | None = None) -> None:
+        self._apply((read or self._read)(decode(content.data), content.as_of), content.changed_at)
         self._data = content.data
         self._smaller = None
         self._keep(content)
@@ -156,20 +163,20 @@ class OperatorFileReloader:
             self._smaller = data, now
         return now - self._smaller[1] >= SETTLE_S
 
-    def _was_rejected(self, data: bytes) -> bool:
+    def _was_rejected(self, seen: object) -> bool:
         return (
             self._rejected is not None
-            and self._rejected[0] == data
+            and self._rejected[0] == seen
             and self._monotonic() - self._rejected[1] < JUDGE_AGAIN_S
         )
 
-    def _reject(self, data: bytes | None, reason: str) -> None:
+    def _reject(self, seen: object, reason: str) -> None:
         """Keep the last good file, and say why, once for each reason.
 
         Args:
-            data: the refused bytes, None where there are none.
+            seen: the refused bytes, with what had changed beside them; None where there are none.
         """
-        self._rejected = data, self._monotonic()
+        self._rejected = seen, self._monotonic()
         metrics.OPERATOR_FILE_REJECTED.set(1)
         if reason != self._last_reason:
             self._last_reason = reason

@@ -8,7 +8,7 @@ import random
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 
 from app.refresh import engine
@@ -19,7 +19,20 @@ from app.refresh.fleet_link import FleetLink, LinkState, wall_ms
 from app.refresh.fleet_status import FleetStatus
 from app.refresh.formats import FORMAT
 from app.refresh.host_copy import HostCopy
-from app.refresh.store import LEASE_REPLACED, NO_VERSION, Lease, LeaseLost, LeaseTaken, NotDue, Saved, Stored, Version
+from app.refresh.job_lease import EngineJobLease
+from app.refresh.store import (
+    LEASE_REPLACED,
+    NO_VERSION,
+    JobLease,
+    Lease,
+    LeaseLost,
+    LeaseTaken,
+    NotDue,
+    Saved,
+    Stored,
+    StoreUnreachable,
+    Version,
+)
 from app.telemetry import metrics
 from config import Settings
 
@@ -151,6 +164,46 @@ class FleetStore:
                 yield lease
             finally:
                 lease.end()
+
+    @contextmanager
+    def job_lease(self, name: str, *, max_held_s: float, lease_s: float | None = None) -> Iterator[JobLease | None]:
+        """Only the worker that follows the fleet's server asks it, so no other one imports its library."""
+        lease, lease_s = None, lease_s or engine.LEASE_S
+        if self.is_linked():
+            with suppress(EngineUnreachable):
+                lock = self._engine().acquire_job(name, lease_s=lease_s)
+                lease = None if lock is None else EngineJobLease(lock, lease_s, monotonic=self._monotonic)
+        try:
+            yield lease
+        finally:
+            if lease is not None:
+                lease.end()
+
+    def is_linked(self) -> bool:
+        """Whether this process speaks to the engine, and that answers."""
+        return self.link.state is LinkState.LINKED
+
+    def load_value(self, name: str) -> bytes | None:
+        """What a job keeps for the whole fleet; None where there is nothing.
+
+        Raises:
+            StoreUnreachable
+        """
+        try:
+            return self._engine().load_value(name)
+        except EngineUnreachable as error:
+            raise StoreUnreachable(str(error)) from None
+
+    def save_value(self, name: str, data: bytes) -> None:
+        """Replace what a job keeps; its lease is to be `held`.
+
+        Raises:
+            StoreUnreachable
+        """
+        try:
+            self._engine().save_value(name, data)
+        except EngineUnreachable as error:
+            raise StoreUnreachable(str(error)) from None
 
     def _await_turn(self, interval_s: float) -> None:
         """

@@ -5,7 +5,7 @@ counts for itself.
 """
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
@@ -284,8 +284,9 @@ def holding_lease() -> Iterator[None]:
 class _Scrape(Collector):
     """All that is counted, and one catalog's state, as a collector for one scrape."""
 
-    def __init__(self, status: CatalogStatus, refresh_s: int) -> None:
+    def __init__(self, status: CatalogStatus, refresh_s: int, more: Sequence[Metric]) -> None:
         self._status = status
+        self._more = more
         self._refresh_s = refresh_s
 
     def collect(self) -> Iterable[Metric]:
@@ -295,15 +296,19 @@ class _Scrape(Collector):
         elif shared is None:
             yield from REGISTRY.collect()
         yield from catalog_metrics(self._status, self._refresh_s)
+        yield from self._more
 
 
-def exposition(status: CatalogStatus, *, refresh_s: int) -> tuple[bytes, str]:
+def exposition(status: CatalogStatus, *, refresh_s: int, more: Sequence[Metric] = ()) -> tuple[bytes, str]:
     """The metrics page and its content type.
+
+    Args:
+        more: made at the scrape, too.
 
     Always the plain text format, which every Prometheus reads: the library's own negotiation fails on a version in the
     Accept header that is no number.
     """
-    return generate_latest(_Scrape(status, refresh_s)), CONTENT_TYPE_PLAIN_0_0_4
+    return generate_latest(_Scrape(status, refresh_s, more)), CONTENT_TYPE_PLAIN_0_0_4
 
 
 def catalog_metrics(status: CatalogStatus, refresh_s: int) -> Iterator[Metric]:

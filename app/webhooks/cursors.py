@@ -11,9 +11,13 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from app.catalog.reading import Malformed, Reader, parsed
+from app.refresh.store import StoreUnreachable
 
+FOLDER = "webhooks"
 FOLDER_MODE = 0o700
 MAX_BYTES = 1 << 20
+# The end of the key on a fleet's engine.
+VALUE = "webhooks"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,6 +50,13 @@ class CursorsUnavailable(Exception):
 class CursorStore(Protocol):
     """A place for the cursors of all targets: a file of one host, or a key of a fleet."""
 
+    def peek(self) -> Cursors:
+        """What is known here without the lease, and may be behind.
+
+        Raises:
+            CursorsUnavailable
+        """
+
     def load(self) -> Cursors:
         """
         Raises:
@@ -65,6 +76,9 @@ class CursorFile:
 
     def __init__(self, path: Path) -> None:
         self._path = path
+
+    def peek(self) -> Cursors:
+        return self.load()
 
     def load(self) -> Cursors:
         try:
@@ -98,6 +112,72 @@ class CursorFile:
             with suppress(OSError):
                 os.unlink(name)
             raise
+
+
+class Fleet(Protocol):
+    """What hosts share, as one of their processes sees it."""
+
+    def load_value(self, name: str) -> bytes | None:
+        """
+        Raises:
+            StoreUnreachable
+        """
+
+    def save_value(self, name: str, data: bytes) -> None:
+        """
+        Raises:
+            StoreUnreachable
+        """
+
+
+class FleetCursors:
+    """The cursors of a fleet, with a copy on each host: a look costs the engine nothing, and it may lose its own."""
+
+    def __init__(self, fleet: Fleet, copy: CursorFile) -> None:
+        self._fleet = fleet
+        self._copy = copy
+        self._copied: Cursors | None = None
+
+    def peek(self) -> Cursors:
+        return self._copy.load()
+
+    def load(self) -> Cursors:
+        try:
+            data = self._fleet.load_value(VALUE)
+        except StoreUnreachable as error:
+            raise CursorsUnavailable(str(error)) from None
+        if data is None:
+            return self._copy.load()
+        try:
+            cursors = decode_cursors(data)
+        except Malformed as error:
+            raise CursorsUnavailable(f"the fleet's cursors are damaged ({error}): delete the key") from None
+        self._keep_copy(cursors)
+        return cursors
+
+    def save(self, cursors: Cursors) -> None:
+        try:
+            self._fleet.save_value(VALUE, encode_cursors(cursors))
+        except StoreUnreachable as error:
+            raise CursorsUnavailable(str(error)) from None
+        self._keep_copy(cursors)
+
+    def _keep_copy(self, cursors: Cursors) -> None:
+        if cursors != self._copied:
+            # A host whose disk is full sends all the same.
+            with suppress(CursorsUnavailable):
+                self._copy.save(cursors)
+            self._copied = dict(cursors)
+
+
+def cursor_store(catalog_dir: Path, fingerprint: str, fleet: Fleet | None) -> CursorStore:
+    """The cursors of the catalog that these settings name.
+
+    Args:
+        fleet: what the hosts of a fleet share.
+    """
+    file = CursorFile(catalog_dir / FOLDER / f"{fingerprint}.json")
+    return file if fleet is None else FleetCursors(fleet, file)
 
 
 def encode_cursors(cursors: Cursors) -> bytes:

@@ -21,6 +21,13 @@ from app.webhooks.targets import Target
 log = structlog.get_logger(__name__)
 
 CHECK_S = 1.0
+# Of each host of a fleet: all of them ask the engine when one event is to be sent.
+FLEET_CHECK_S = 5.0
+# Longer than a delivery and a third of this, after which `held` renews the lease.
+LEASE_S = 20.0
+# A run lasts 20 s, and what is under way then 10 s more.
+MAX_HELD_S = 60.0
+LEASE_NAME = "send_webhooks"
 # Retries of one event end after so long; so does a backlog that a target was away for.
 RETRIED_FOR = timedelta(days=3)
 FIRST_PAUSE = timedelta(seconds=5)
@@ -88,6 +95,7 @@ class WebhookSender:
         self._clock = clock
         self._send = send
         self._stopping = stopping
+        self._last_reason: str | None = None
 
     def send_due(self) -> None:
         """Send what is due, if no other process does."""
@@ -95,20 +103,22 @@ class WebhookSender:
         if snapshot is None:
             return
         try:
-            if not self._is_due(targets, self._cursors.load(), snapshot):
-                return
-            with self._lease() as lease:
-                if lease is not None:
-                    _Run(self, lease, targets, snapshot).run()
+            if self._is_due(targets, self._cursors.peek(), snapshot):
+                with self._lease() as lease:
+                    if lease is not None:
+                        _Run(self, lease, targets, snapshot).run()
+            self._last_reason = None
         except CursorsUnavailable as error:
-            log.error("webhook_cursors_unavailable", error=str(error), consequence="nothing is sent")
+            if str(error) != self._last_reason:
+                self._last_reason = str(error)
+                log.error("webhook_cursors_unavailable", error=str(error), consequence="nothing is sent")
 
     def status(self) -> tuple[TargetStatus, ...]:
         """
         Raises:
             CursorsUnavailable
         """
-        cursors, snapshot, now = self._cursors.load(), self._catalog.latest, self._clock()
+        cursors, snapshot, now = self._cursors.peek(), self._catalog.latest, self._clock()
         found = []
         for target in self._targets():
             cursor = cursors.get(target.name)
@@ -128,6 +138,14 @@ class WebhookSender:
                 )
             )
         return tuple(found)
+
+    def lags(self) -> dict[str, int]:
+        """Seconds by target; nothing where a cursor is not known."""
+        try:
+            known = self._cursors.peek()
+            return {it.name: it.lag_s for it in self.status() if it.name in known}
+        except CursorsUnavailable:
+            return {}
 
     def send_probe(self, name: str) -> Attempt:
         """Send one test event, whatever the target's cursor is.

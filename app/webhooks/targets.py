@@ -2,8 +2,10 @@
 
 import base64
 import hashlib
+import os
 import re
-from collections.abc import Mapping, Sequence
+import stat
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -12,7 +14,7 @@ from urllib.parse import SplitResult, urlsplit
 from app.catalog.event_changes import EVENT_TYPES, RETIREMENT_NEAR, THRESHOLDS
 from app.catalog.patterns import PatternSet
 from app.catalog.records import CatalogEvent
-from app.catalog.tables import InvalidValue, read_boolean, read_table, read_text, read_texts, read_word
+from app.catalog.tables import InvalidValue, dotted, read_boolean, read_table, read_text, read_texts, read_word
 
 SECTION = "webhooks"
 KEYS = ("name", "url", "url_file", "secret_file", "types", "models", "within_days", "format", "allow_private")
@@ -27,6 +29,18 @@ MAX_TARGETS = 32
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _URL = re.compile(r"[\x21-\x7e]{1,2048}")
+
+
+# What changes when a file does: its inode, modification time and size; None for a file that cannot be found.
+Stamp = tuple[int, int, int] | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NamedFile:
+    """A file that a target names, as it was when it was read."""
+
+    path: Path
+    stamp: Stamp
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,6 +62,7 @@ class Target:
     format: str = SIGNED
     allow_private: bool = False
     revision: str = field(default="", repr=False)
+    files: tuple[NamedFile, ...] = field(default=(), repr=False)
 
     def wants(self, event: CatalogEvent) -> bool:
         return (
@@ -68,21 +83,30 @@ def read_webhooks(tables: object, base_dir: Path, *, file_digest: str = "") -> t
         InvalidValue: a key is unknown, a value is not allowed, or a file cannot be used.
     """
     if not isinstance(tables, list) or len(tables) > MAX_TARGETS:
-        raise InvalidValue(SECTION, tables, f"at most {MAX_TARGETS} tables, each headed [[webhooks]]")
+        raise InvalidValue(SECTION, _Hidden(), f"at most {MAX_TARGETS} tables, each headed [[webhooks]]")
     targets: dict[str, Target] = {}
     for place, table in enumerate(tables):
         key = f"{SECTION}[{place}]"
-        target = _read_target(key, read_table(key, table, KEYS), base_dir, file_digest)
+        target = _read_target(key, _read_table(key, table), base_dir, file_digest)
         if target.name in targets:
             raise InvalidValue(f"{key}.name", target.name, "another name than that of every other target")
         targets[target.name] = target
     return tuple(targets.values())
 
 
+def _read_table(key: str, table: object) -> Mapping[str, Any]:
+    """A table whose values no error shows: secrets are written where the path of their file should stand."""
+    if isinstance(table, dict):
+        for name in table.keys() - set(KEYS):
+            raise InvalidValue(dotted(key, name), _Hidden(), f"left out: the known keys are {', '.join(KEYS)}")
+    return read_table(key, table)
+
+
 def _read_target(key: str, table: Mapping[str, Any], base_dir: Path, file_digest: str) -> Target:
     format_ = read_word(f"{key}.format", table.get("format", SIGNED), FORMATS)
-    url, parts = _read_url(key, table, base_dir)
-    secret = _read_secret(key, table, base_dir)
+    files: list[NamedFile] = []
+    url, parts = _read_url(key, table, base_dir, files)
+    secret = _read_secret(key, table, base_dir, files)
     if secret is None and format_ == SIGNED:
         raise InvalidValue(f"{key}.secret_file", None, f'there, but where format = "{SLACK}"')
     name = read_text(f"{key}.name", table.get("name", parts.hostname))
@@ -102,20 +126,21 @@ def _read_target(key: str, table: Mapping[str, Any], base_dir: Path, file_digest
         format=format_,
         allow_private=read_boolean(f"{key}.allow_private", table.get("allow_private", False)),
         revision=digest.hexdigest()[:32],
+        files=tuple(files),
     )
 
 
-def _read_url(key: str, table: Mapping[str, Any], base_dir: Path) -> tuple[str, SplitResult]:
+def _read_url(key: str, table: Mapping[str, Any], base_dir: Path, files: list[NamedFile]) -> tuple[str, SplitResult]:
     """The address, which no error shows: it may hold what is secret."""
     if ("url" in table) == ("url_file" in table):
         raise InvalidValue(key, sorted(table), "a table with either url or url_file")
     if "url" in table:
-        name, url = f"{key}.url", read_text(f"{key}.url", table["url"])
+        name, url = f"{key}.url", table["url"]
     else:
-        name, url = f"{key}.url_file", _read_file(f"{key}.url_file", table["url_file"], base_dir)
+        name, url = f"{key}.url_file", _read_file(f"{key}.url_file", table["url_file"], base_dir, files)
     allowed = "an https:// address without a user, a fragment, spaces and letters beyond ASCII"
     try:
-        parts = urlsplit(url)
+        parts = urlsplit(url if isinstance(url, str) else "")
         is_valid = bool(parts.hostname) and parts.scheme == "https" and (parts.port is None or parts.port > 0)
     except ValueError:
         is_valid = False
@@ -124,11 +149,11 @@ def _read_url(key: str, table: Mapping[str, Any], base_dir: Path) -> tuple[str, 
     return url, parts
 
 
-def _read_secret(key: str, table: Mapping[str, Any], base_dir: Path) -> bytes | None:
+def _read_secret(key: str, table: Mapping[str, Any], base_dir: Path, files: list[NamedFile]) -> bytes | None:
     if "secret_file" not in table:
         return None
     name = f"{key}.secret_file"
-    text = _read_file(name, table["secret_file"], base_dir)
+    text = _read_file(name, table["secret_file"], base_dir, files)
     encoded = text.removeprefix(SECRET_PREFIX)
     allowed = f"a file with {SECRET_PREFIX} and {MIN_SECRET_BYTES} to {MAX_SECRET_BYTES} bytes in base64"
     try:
@@ -140,18 +165,40 @@ def _read_secret(key: str, table: Mapping[str, Any], base_dir: Path) -> bytes | 
     return secret
 
 
-def _read_file(key: str, value: object, base_dir: Path) -> str:
+def changed_files(targets: Iterable[Target]) -> tuple[NamedFile, ...]:
+    """The files that have changed since the targets that name them were read, as they are now."""
+    read = [it for target in targets for it in target.files]
+    return tuple(now for it in read if (now := NamedFile(path=it.path, stamp=_stamp_at(it.path))) != it)
+
+
+def _stamp_at(path: Path) -> Stamp:
+    try:
+        return _stamp(path.stat())
+    except (OSError, ValueError):
+        return None
+
+
+def _stamp(found: os.stat_result) -> Stamp:
+    return found.st_ino, found.st_mtime_ns, found.st_size
+
+
+def _read_file(key: str, value: object, base_dir: Path, files: list[NamedFile]) -> str:
+    if isinstance(value, str) and (value.startswith(SECRET_PREFIX) or "://" in value):
+        raise InvalidValue(key, _Hidden(), "the path of a file, which holds it")
     path = base_dir / read_text(key, value)
     try:
-        with path.open("rb") as file:
-            text = file.read(MAX_FILE_BYTES + 1)
+        # Not waiting for a writer where a named pipe stands at the path.
+        with open(path, "rb", opener=lambda name, flags: os.open(name, flags | os.O_NONBLOCK)) as file:
+            found = os.fstat(file.fileno())
+            text = file.read(MAX_FILE_BYTES + 1) if stat.S_ISREG(found.st_mode) else b""
+            files.append(NamedFile(path=path, stamp=_stamp(found)))
         decoded = text.decode().strip()
     except OSError as error:
         raise InvalidValue(key, value, f"a file that can be read ({error.strerror})") from None
     except ValueError:
         raise InvalidValue(key, value, "a file of text in UTF-8") from None
     if len(text) > MAX_FILE_BYTES or not decoded:
-        raise InvalidValue(key, value, f"a file of 1 to {MAX_FILE_BYTES} bytes")
+        raise InvalidValue(key, value, f"a regular file of 1 to {MAX_FILE_BYTES} bytes")
     return decoded
 
 

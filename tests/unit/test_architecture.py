@@ -15,7 +15,7 @@ from tests.support.servers import PROJECT, service_environ
 
 # The rooms from the ground up, each with those that it may import beside itself; never upwards, and lazily neither.
 GROUND = {"config", "app.catalog", "app.errors", "app.telemetry", "app.server"}
-BELOW_SERVICES = GROUND | {"app.auth", "app.discovery", "app.operator_file", "app.refresh"}
+BELOW_SERVICES = GROUND | {"app.auth", "app.discovery", "app.operator_file", "app.refresh", "app.webhooks"}
 ROOMS: dict[str, set[str]] = {
     "config": set(),
     "app.catalog": set(),
@@ -24,8 +24,9 @@ ROOMS: dict[str, set[str]] = {
     "app.server": {"config", "app.telemetry"},
     "app.discovery": {"config", "app.catalog", "app.telemetry", "app.server"},
     "app.refresh": {"config", "app.catalog", "app.telemetry", "app.discovery.parent"},
-    "app.operator_file": {"app.catalog", "app.telemetry"},
-    "app.webhooks": {"config", "app.catalog", "app.telemetry"},
+    "app.webhooks": {"config", "app.catalog", "app.telemetry", "app.refresh.store"},
+    # What a target of webhooks is; nothing that sends.
+    "app.operator_file": {"app.catalog", "app.telemetry", "app.webhooks.targets"},
     "app.auth": GROUND,
     "app.services": BELOW_SERVICES,
     "app.web": {"config", "app.catalog", "app.errors", "app.telemetry", "app.auth", "app.services"},

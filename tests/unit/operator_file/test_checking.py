@@ -31,7 +31,9 @@ def check(folder: Path, text: str, **known: object) -> tuple[str, ...]:
 
 def test_a_file_is_checked_by_itself_where_nothing_else_is_known(tmp_path: Path) -> None:
     assert check(tmp_path, TEXT) == ()
-    assert check(tmp_path, "x = 1") == ("x must be left out: the known keys are cards, scopes, aliases, got 1",)
+    assert check(tmp_path, "x = 1") == (
+        "x must be left out: the known keys are cards, scopes, aliases, webhooks, got 1",
+    )
     assert check_operator_file(tmp_path / "none", base=Scope()) == ("it cannot be read: No such file or directory",)
 
 

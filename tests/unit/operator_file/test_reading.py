@@ -88,7 +88,7 @@ def test_an_alias_is_a_target_or_a_table_with_one() -> None:
         ("\n\n[cards\n", "line 3, column 7: not TOML: Expected ']' at the end of a table declaration"),
         ("a = 1\na = 2\nb = 3", "line 2, column 6: not TOML: Cannot overwrite a value"),
         ("a = " + "[" * 5000, "not TOML: nested too deeply"),
-        ("nonsense = 1", "nonsense must be left out: the known keys are cards, scopes, aliases, got 1"),
+        ("nonsense = 1", "nonsense must be left out: the known keys are cards, scopes, aliases, webhooks, got 1"),
         ("cards = 5", "cards must be a table, got 5"),
         ('[cards."m"]\nmax_token = 5', "cards.m.max_token must be left out: the known keys are display_name, "),
         ("[cards.m]\nmax_tokens = -1", "cards.m.max_tokens must be an integer from 1 to 100000000, got -1"),

@@ -1,6 +1,7 @@
 """`[[webhooks]]` of the operator's file: read whole, or refused with the key, the value and what is allowed."""
 
 import base64
+import os
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ import pytest
 from app.catalog.event_changes import ADDED, EVENT_TYPES, RETIREMENT_NEAR
 from app.catalog.records import CatalogEvent
 from app.catalog.tables import InvalidValue
-from app.webhooks.targets import Target, read_webhooks
+from app.webhooks.targets import Target, changed_files, read_webhooks
 from tests.support.builders import NOW
 
 SECRET = "whsec_" + base64.b64encode(b"s" * 32).decode()
@@ -161,3 +162,41 @@ def test_a_revision_changes_with_the_table_its_files_and_the_whole_file(folder: 
 
     assert len(set(revisions)) == 1
     assert len({*revisions, *others}) == 4
+
+
+@pytest.mark.parametrize(
+    ("text", "key"),
+    [
+        (f'[webhooks]\nurl = "https://example.com/hidden"\nsecret = "{SECRET}"\n', "webhooks"),
+        (f'[[webhooks]]\nurl = "https://example.com/hidden"\nsecret = "{SECRET}"\n', "webhooks[0].secret"),
+        (f'[[webhooks]]\nurl = "https://example.com/hidden"\nsecret_file = "{SECRET}"\n', "webhooks[0].secret_file"),
+        ('[[webhooks]]\nurl_file = "https://example.com/hidden"\nformat = "slack"\n', "webhooks[0].url_file"),
+        ('[[webhooks]]\nurl = ["https://example.com/hidden"]\nformat = "slack"\n', "webhooks[0].url"),
+        ('[[webhooks]]\nurl = "https://example.com/hidden\\u0007"\nformat = "slack"\n', "webhooks[0].url"),
+    ],
+)
+def test_a_secret_in_the_wrong_place_is_refused_and_not_shown(folder: Path, text: str, key: str) -> None:
+    with pytest.raises(InvalidValue) as refused:
+        read(folder, text)
+
+    assert str(refused.value).startswith(f"{key} must be ")
+    assert "hidden" not in str(refused.value) and SECRET not in str(refused.value)
+
+
+def test_a_file_that_a_target_names_is_seen_to_change_and_to_go(folder: Path) -> None:
+    targets = read(folder, PLAIN)
+
+    assert changed_files(targets) == ()
+    (folder / "secret").write_text(SECRET)
+    assert [it.path for it in changed_files(targets)] == [folder / "secret"]
+    assert changed_files(read(folder, PLAIN)) == ()
+    (folder / "secret").unlink()
+    assert [it.stamp for it in changed_files(targets)] == [None]
+
+
+def test_a_named_pipe_in_place_of_a_secret_is_refused_at_once(folder: Path) -> None:
+    (folder / "secret").unlink()
+    os.mkfifo(folder / "secret")
+
+    with pytest.raises(InvalidValue, match="secret_file must be a regular file of"):
+        read(folder, PLAIN)
