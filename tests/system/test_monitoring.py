@@ -46,7 +46,8 @@ def test_prometheus_accepts_the_metrics_page(make_app: MakeApp) -> None:
 @pytest.mark.parametrize("path", [ALERTS, DASHBOARD], ids=lambda path: path.name)
 def test_every_metric_in_a_query_exists(path: Path, make_app: MakeApp) -> None:
     failed = failures("eu-west-1", "Timeout", duration_ms=1)
-    app = make_app(snapshot(listing("us-east-1", model()), failures=failed), clock=lambda: NOW + timedelta(seconds=1))
+    ending = model(end_of_life_at=NOW + timedelta(days=20))
+    app = make_app(snapshot(listing("us-east-1", ending), failures=failed), clock=lambda: NOW + timedelta(seconds=1))
     client = client_of(app)
     client.get("/v1/models")
     for source in ("API_KEYS_FILE", "API_KEYS_SECRET_ID"):
