@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from app.telemetry import metrics
+from app.webhooks.sender import WebhookSender
 from tests.conftest import MakeApp, client_of
 from tests.support.builders import NOW, failures, listing, model, snapshot
 from tests.support.servers import PROJECT
@@ -44,7 +45,7 @@ def test_prometheus_accepts_the_metrics_page(make_app: MakeApp) -> None:
 
 
 @pytest.mark.parametrize("path", [ALERTS, DASHBOARD], ids=lambda path: path.name)
-def test_every_metric_in_a_query_exists(path: Path, make_app: MakeApp) -> None:
+def test_every_metric_in_a_query_exists(path: Path, make_app: MakeApp, monkeypatch: pytest.MonkeyPatch) -> None:
     failed = failures("eu-west-1", "Timeout", duration_ms=1)
     ending = model(end_of_life_at=NOW + timedelta(days=20))
     app = make_app(snapshot(listing("us-east-1", ending), failures=failed), clock=lambda: NOW + timedelta(seconds=1))
@@ -55,6 +56,8 @@ def test_every_metric_in_a_query_exists(path: Path, make_app: MakeApp) -> None:
         metrics.KEY_SOURCE_FAILING.labels(source)
     for gauge in (metrics.FLEET_LINKED, metrics.FLEET_VERSION, metrics.FLEET_LAG):
         gauge.labels("default")
+    metrics.WEBHOOK_DELIVERIES.labels("ops", "delivered")
+    monkeypatch.setattr(WebhookSender, "lags", lambda self: {"ops": 0})
     metrics.FLEET_INFO.labels("default", "0123456789ab")
     exposed = set(re.findall(r"^model_catalog_\w+", client.get("/metrics").text, re.MULTILINE))
 
