@@ -10,6 +10,7 @@ from dataclasses import fields
 from datetime import datetime
 from typing import Any, TypeVar
 
+from app.catalog.access_codec import plain_access, read_access
 from app.catalog.reading import Reader, parsed
 from app.catalog.records import (
     BASE_PARTS,
@@ -89,6 +90,7 @@ def encode_state(state: CatalogState) -> bytes:
             "listings": listings,
             "failures": [_plain_failure(failure) for failure in state.failures],
             "removed": [_plain_removed(gone) for gone in state.removed],
+            **({} if state.access is None else {"access": plain_access(state.access)}),
         }
     )
 
@@ -121,6 +123,7 @@ def decode_state(data: bytes) -> CatalogState:
         listings=tuple(_read_listing(item, row_at(item)) for item in value.get("listings").each()),
         failures=tuple(_read_failure(item) for item in value.get("failures").each()),
         removed=tuple(_read_removed(item) for item in value.get("removed").each()),
+        access=value.get("access").maybe(read_access),
     )
 
 

@@ -5,6 +5,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import TypeVar
 
+from app.catalog.access import AccessState, of_models
 from app.catalog.cards import NO_CARDS, CardBook
 from app.catalog.entries import INVOKE_ORDER, CatalogEntry
 from app.catalog.records import (
@@ -45,6 +46,7 @@ def next_snapshot(
     configured_regions: tuple[str, ...] = (),
     is_complete: bool = True,
     is_retry: bool = False,
+    has_access: bool = False,
     invoke_order: Sequence[str] = INVOKE_ORDER,
     cards: CardBook = NO_CARDS,
 ) -> CatalogSnapshot:
@@ -61,6 +63,7 @@ def next_snapshot(
         parts: what each region is asked for.
         configured_regions: the setting that the regions come from.
         is_complete: False while results still arrive: what is missing has not failed.
+        has_access: reports on access are part of the catalog, those of models that left excepted.
         is_retry: only regions with parts that were never listed were asked; the others stay as they are.
     """
     last = {} if previous is None else {(it.region, it.part): it for it in previous.state.listings}
@@ -100,13 +103,18 @@ def next_snapshot(
         retried_at=at if is_retry else None,
         listings=tuple(listings),
         failures=tuple(failures),
+        access=(None if before is None else before.access) or AccessState() if has_access else None,
     )
     retries = 0 if before is None else before.retries
     if not is_complete:
         state = replace(state, retries=retries)
     elif is_incomplete(state):
         state = replace(state, retries=retries + 1)
-    return _with_history(build_snapshot(state, at=at, invoke_order=invoke_order, cards=cards), previous, at)
+    snapshot = _with_history(build_snapshot(state, at=at, invoke_order=invoke_order, cards=cards), previous, at)
+    if snapshot.state.access is None:
+        return snapshot
+    access = of_models(snapshot.state.access, snapshot.by_id)
+    return replace(snapshot, state=replace(snapshot.state, access=access))
 
 
 def never_listed(state: CatalogState) -> tuple[str, ...]:

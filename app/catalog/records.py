@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime
 from typing import Any
 
+from app.catalog.access import AccessState
 from app.catalog.reading import Reader
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -21,6 +22,8 @@ GLOBAL = "global"
 MODELS = "models"
 PROFILES = "profiles"
 APPLICATION_PROFILES = "application_profiles"
+# No listing of a region: a report a model (app/catalog/access.py).
+ACCESS = "access"
 BASE_PARTS = (MODELS, PROFILES)
 
 
@@ -172,6 +175,7 @@ class CatalogState:
     parts whose last visit failed. `attempted_at` is the last refresh of all regions, `refreshed_at` the last one that
     any region answered, `changed_at` the last one that changed a model. Parts that were never listed are tried again
     between two refreshes, the last time at `retried_at`; `retries` counts the attempts in a row that left one unlisted.
+    `access` is what is known of access to models, None while that part is off.
     """
 
     source: str
@@ -186,3 +190,4 @@ class CatalogState:
     listings: tuple[PartListing, ...] = ()
     failures: tuple[PartFailure, ...] = ()
     removed: tuple[RemovedModel, ...] = ()
+    access: AccessState | None = None
