@@ -10,6 +10,7 @@ from config.settings import (
     ServerSettings,
     Settings,
     child_environ,
+    listed_parts,
     read_server_settings,
     read_settings,
 )
@@ -25,6 +26,7 @@ __all__ = [
     "ServerSettings",
     "Settings",
     "child_environ",
+    "listed_parts",
     "partition_of",
     "read_server_settings",
     "read_settings",

@@ -28,6 +28,7 @@ from app.catalog.scope import ALL_VIEW, VIEWS, Scope
 from app.catalog.snapshot import CatalogSnapshot
 from app.catalog.status import status_of
 from app.catalog.view import CatalogView, ListFilter, UnknownValue
+from app.cli.access_lines import access_lines
 from app.cli.matrix import LEGEND, matrix, or_dash
 from app.operator_file.reading import InvalidOperatorFile
 from app.refresh.refresher import SettingsMismatch
@@ -325,6 +326,8 @@ def _print_status(snapshot: CatalogSnapshot | None, *, as_json: bool) -> None:
     out.print(_headline(report))
     if report["orphan_profiles"]:
         out.print(f"{report['orphan_profiles']} profiles call no model that their region lists")
+    for line in access_lines(status.access):
+        out.print(line)
     if fleet:
         out.print(str(fleet))
     if report["regions"]:
