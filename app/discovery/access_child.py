@@ -136,8 +136,9 @@ def ask_regions(settings: Settings, plan: AccessPlan, write: Callable[[AccessAns
     """Ask all regions of a plan at once; `write` is called with each answer as it comes, from several threads."""
     session = boto3.Session(region_name=settings.aws_region or None)
     config = Config(
-        connect_timeout=CONNECT_TIMEOUT_S,
-        read_timeout=READ_TIMEOUT_S,
+        # Half of what the parent waits beyond the calls' own time, so that a region that hangs ends by itself.
+        connect_timeout=min(CONNECT_TIMEOUT_S, settings.refresh_timeout_s / 2),
+        read_timeout=min(READ_TIMEOUT_S, settings.refresh_timeout_s / 2),
         # A call that is tried again within itself would pass the limit.
         retries={"mode": "standard", "total_max_attempts": 1},
         tcp_keepalive=True,

@@ -28,9 +28,6 @@ CHECK_S = 5.0
 GATHER_S = 2.0
 # What could not be published, as while a refresh is under way, is tried again so soon.
 PUBLISH_RETRY_S = 1.0
-# After a run that brought nothing at all, as without credentials.
-FIRST_PAUSE_S = 60.0
-MAX_PAUSE_S = 3600.0
 
 
 class HeldLease(Protocol):
@@ -92,8 +89,6 @@ class AccessChecker:
         self._answers = Answers()
         # The models last planned for, and the regions of each.
         self._regions_of: tuple[object, dict[str, tuple[str, ...]]] = (None, {})
-        self._not_before = 0.0
-        self._failed_runs = 0
 
     def check_s(self) -> float:
         """Seconds until the next look whether anything is due."""
@@ -102,7 +97,7 @@ class AccessChecker:
     def check_if_due(self) -> None:
         """Ask for what is due, if no other process does."""
         self._publish_if_due()
-        if self._settings.source == DEMO or self._monotonic() < self._not_before or not self._plan():
+        if self._settings.source == DEMO or not self._plan():
             return
         try:
             with self._lease() as lease:
@@ -181,12 +176,6 @@ class AccessChecker:
 
     def _note_end(self, plan: AccessPlan, answered: list[AccessAnswer], fault: str | None, *, duration_ms: int) -> None:
         failures = Counter(it.code for it in answered if it.state is None)
-        if answered:
-            self._failed_runs = 0
-        else:
-            pause_s = min(MAX_PAUSE_S, FIRST_PAUSE_S * 2**self._failed_runs)
-            self._failed_runs = min(self._failed_runs + 1, 10)
-            self._not_before = self._monotonic() + pause_s
         if self._stopping():
             return
         report = log.warning if fault or failures else log.info
