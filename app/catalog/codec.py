@@ -11,6 +11,7 @@ from datetime import datetime
 from typing import Any, TypeVar
 
 from app.catalog.access_codec import plain_access, read_access
+from app.catalog.event_codec import plain_events, read_events
 from app.catalog.reading import Reader, parsed
 from app.catalog.records import (
     BASE_PARTS,
@@ -91,6 +92,7 @@ def encode_state(state: CatalogState) -> bytes:
             "failures": [_plain_failure(failure) for failure in state.failures],
             "removed": [_plain_removed(gone) for gone in state.removed],
             **({} if state.access is None else {"access": plain_access(state.access)}),
+            **_plain_history(state),
         }
     )
 
@@ -108,7 +110,7 @@ def decode_state(data: bytes) -> CatalogState:
 
     def row_at(listing: Reader) -> Callable[[Reader], Row]:
         table: list[Any] = models if listing.get("part").string() == MODELS else profiles
-        return lambda place: _at(table, place)
+        return lambda place: place.item_of(table)
 
     return CatalogState(
         source=value.get("source").string(),
@@ -124,6 +126,8 @@ def decode_state(data: bytes) -> CatalogState:
         failures=tuple(_read_failure(item) for item in value.get("failures").each()),
         removed=tuple(_read_removed(item) for item in value.get("removed").each()),
         access=value.get("access").maybe(read_access),
+        events=read_events(value.get("events")),
+        forgotten_event_id=value.get("forgotten_event_id").maybe(Reader.string) or "",
     )
 
 
@@ -150,7 +154,7 @@ def decode_format_1(data: bytes) -> CatalogState:
         duration_ms = item.get("took_ms").count()
         tables: tuple[tuple[str, list[Any]], ...] = ((MODELS, models), (PROFILES, profiles))
         for part, table in tables:
-            rows = tuple(_at(table, place) for place in item.get(part).each())
+            rows = tuple(place.item_of(table) for place in item.get(part).each())
             listings.append(
                 PartListing(region=region, part=part, listed_at=listed_at, rows=rows, duration_ms=duration_ms)
             )
@@ -267,6 +271,15 @@ def _read_failure(value: Reader) -> PartFailure:
     )
 
 
+def _plain_history(state: CatalogState) -> dict[str, Any]:
+    history: dict[str, Any] = {}
+    if state.events:
+        history["events"] = plain_events(state.events)
+    if state.forgotten_event_id:
+        history["forgotten_event_id"] = state.forgotten_event_id
+    return history
+
+
 def _plain_removed(gone: RemovedModel) -> dict[str, Any]:
     """Without what is empty: an older version reads it without all but the first three."""
     optional = {
@@ -313,10 +326,3 @@ def _check_distinct(items: Reader, *keys: str) -> None:
         if values in seen:
             item.get(keys[-1]).fail("a value that no other item has")
         seen.add(values)
-
-
-def _at(rows: list[RowT], place: Reader) -> RowT:
-    number = place.count()
-    if number >= len(rows):
-        place.fail(f"a place in a table of {len(rows)}")
-    return rows[number]

@@ -7,6 +7,7 @@ from typing import TypeVar
 
 from app.catalog.access import AccessState, of_models
 from app.catalog.cards import NO_CARDS, CardBook
+from app.catalog.changes import with_events
 from app.catalog.entries import INVOKE_ORDER, CatalogEntry
 from app.catalog.records import (
     BASE_PARTS,
@@ -49,14 +50,16 @@ def next_snapshot(
     has_access: bool = False,
     invoke_order: Sequence[str] = INVOKE_ORDER,
     cards: CardBook = NO_CARDS,
+    version_ms: int | None = None,
 ) -> CatalogSnapshot:
-    """The next snapshot.
+    """The next snapshot, with the events that the last one's difference to it makes.
 
     A part that failed, did not answer or came back empty where it was not keeps its last good listing, until that is
     older than `max_stale` in a refresh in which any region listed a model: when none did, the fault is ours or all of
     AWS's, and a catalog once known is served.
 
     Args:
+        previous: the one that was published last, also where that was a part of the same refresh.
         results: at most one per region and part.
         regions: all that are configured, in order of preference.
         at: when the refresh ended, or when this much of it had arrived.
@@ -65,6 +68,7 @@ def next_snapshot(
         is_complete: False while results still arrive: what is missing has not failed.
         has_access: reports on access are part of the catalog, those of models that left excepted.
         is_retry: only regions with parts that were never listed were asked; the others stay as they are.
+        version_ms: what the ids of new events begin with: the version that the snapshot is stored as.
     """
     last = {} if previous is None else {(it.region, it.part): it for it in previous.state.listings}
     failed = {} if previous is None else {(it.region, it.part): it for it in previous.state.failures}
@@ -110,7 +114,9 @@ def next_snapshot(
         state = replace(state, retries=retries)
     elif is_incomplete(state):
         state = replace(state, retries=retries + 1)
-    snapshot = _with_history(build_snapshot(state, at=at, invoke_order=invoke_order, cards=cards), previous, at)
+    snapshot = _with_history(
+        build_snapshot(state, at=at, invoke_order=invoke_order, cards=cards), previous, at, version_ms
+    )
     if snapshot.state.access is None:
         return snapshot
     access = of_models(snapshot.state.access, snapshot.by_id)
@@ -148,15 +154,18 @@ def retry_pause(state: CatalogState, *, interval: timedelta) -> timedelta | None
     return min(interval, RETRY_PAUSE * (1 << doublings))
 
 
-def _with_history(snapshot: CatalogSnapshot, previous: CatalogSnapshot | None, at: datetime) -> CatalogSnapshot:
+def _with_history(
+    snapshot: CatalogSnapshot, previous: CatalogSnapshot | None, at: datetime, version_ms: int | None
+) -> CatalogSnapshot:
     if previous is None:
         return replace(snapshot, state=replace(snapshot.state, changed_at=at), changed_at=at)
     snapshot = reuse_models(snapshot, previous)
     changed_at = previous.changed_at if snapshot.models is previous.models else at
     removed = _removed(snapshot, previous, at)
+    state = with_events(snapshot, previous, at=at, version_ms=version_ms)
     return replace(
         snapshot,
-        state=replace(snapshot.state, removed=removed, changed_at=changed_at),
+        state=replace(state, removed=removed, changed_at=changed_at),
         changed_at=changed_at,
         removed={gone.id: gone for gone in removed},
     )

@@ -1,7 +1,7 @@
 """Reading JSON that may be wrong: every value is checked, and an error names the path to it."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Any, NoReturn, TypeVar
 
@@ -74,12 +74,24 @@ class Reader:
             self.fail("a whole number from 0")
         return int(self.value)
 
+    def items(self, count: int) -> "list[Reader]":
+        """The items of a list of so many."""
+        items = list(self.each())
+        if len(items) != count:
+            self.fail(f"a list of {count}")
+        return items
+
     def pair(self) -> "tuple[Reader, Reader]":
         """The two items of a list of two."""
-        items = list(self.each())
-        if len(items) != 2:
-            self.fail("a list of two")
-        return items[0], items[1]
+        first, second = self.items(2)
+        return first, second
+
+    def item_of(self, table: "Sequence[T]") -> T:
+        """What stands at this place in a table."""
+        place = self.count()
+        if place >= len(table):
+            self.fail(f"a place in a table of {len(table)}")
+        return table[place]
 
     def instant(self) -> datetime:
         """A moment in UTC, from RFC 3339 text, seconds since the epoch, or an SDK's datetime.

@@ -167,6 +167,46 @@ class RemovedModel:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LifeStage:
+    """A model's lifecycle and dates, in the regions where these are the same."""
+
+    regions: tuple[str, ...]
+    lifecycle: str
+    legacy_at: datetime | None = None
+    extended_access_at: datetime | None = None
+    end_of_life_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelFacts:
+    """How a model can be called at one moment, and its life; `former_invocations` are where it has ended."""
+
+    invocations: tuple[Invocation, ...] = ()
+    former_invocations: tuple[Invocation, ...] = ()
+    stages: tuple[LifeStage, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CatalogEvent:
+    """A change that AWS made to a model.
+
+    `id` sorts as it grows: `<version in ms>-<five digits>`. `before` and `after` are whole, so that each caller can be
+    shown what its scope sees of the difference; `before` is None of a new model, `after` of a removed one.
+    `within_days` is the threshold of a retirement that is near.
+    """
+
+    id: str
+    at: datetime
+    type: str
+    model_id: str
+    name: str
+    provider: str | None = None
+    before: ModelFacts | None = None
+    after: ModelFacts | None = None
+    within_days: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CatalogState:
     """What is kept between refreshes, and all that is stored; a snapshot is derived from it.
 
@@ -176,6 +216,7 @@ class CatalogState:
     any region answered, `changed_at` the last one that changed a model. Parts that were never listed are tried again
     between two refreshes, the last time at `retried_at`; `retries` counts the attempts in a row that left one unlisted.
     `access` is what is known of access to models, None while that part is off.
+    `events` are what AWS changed lately, the newest last; `forgotten_event_id` is the newest that is no longer kept.
     """
 
     source: str
@@ -191,3 +232,5 @@ class CatalogState:
     failures: tuple[PartFailure, ...] = ()
     removed: tuple[RemovedModel, ...] = ()
     access: AccessState | None = None
+    events: tuple[CatalogEvent, ...] = ()
+    forgotten_event_id: str = ""

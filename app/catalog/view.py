@@ -101,6 +101,10 @@ class CatalogView:
         self.find_exact = self._visible.find_exact
         self._lists: OrderedDict[ListFilter, EntryList] = OrderedDict()
 
+    def restrict_entry(self, entry: CatalogEntry) -> CatalogEntry | None:
+        """What the scope sees of an entry that need not be of this snapshot; None where that is nothing."""
+        return self._patterns.visible(entry, self._seen, self._restrict)
+
     def _with_named_targets(self, aliases: Iterable[Alias]) -> Scope:
         """The scope, which sees the targets of the aliases that its patterns match by name, too."""
         scope = self.scope

@@ -21,6 +21,7 @@ from app.refresh.schedule import RefreshSchedule
 from app.refresh.scheduler import STOP_TIMEOUT_S
 from app.refresh.store import LEASE_REPLACED, Lease, LeaseLost, LeaseTaken, SnapshotStore, StoreUnreachable
 from app.telemetry import metrics
+from app.telemetry.change_metrics import count_events
 from config import ALL_REGIONS, Settings, listed_parts
 
 log = structlog.get_logger(__name__)
@@ -223,7 +224,7 @@ class Refresher:
             return None
         if lease is not None and not lease.held():
             raise LeaseLost(LEASE_REPLACED)
-        snapshot = self._next(previous, visits.results, regions=known if only else visits.regions, is_retry=bool(only))
+        snapshot = self._next(visits.results, lease, regions=known if only else visits.regions, is_retry=bool(only))
         saved = self._follower.publish_refreshed(snapshot, lease)
         done = Refresh(
             snapshot=snapshot,
@@ -234,6 +235,7 @@ class Refresher:
             duration_ms=round((time.monotonic() - began) * 1000),
             is_retry=bool(only),
         )
+        count_events(() if previous is None else previous.state.events, snapshot.state.events)
         metrics.count_refresh(
             listed=done.listed,
             failed=done.failed,
@@ -254,7 +256,7 @@ class Refresher:
 
         def publish(results: tuple[PartResult, ...]) -> None:
             regions = known if only else self._regions(results, known)
-            snapshot = self._next(previous, results, regions=regions, is_retry=bool(only), is_complete=False)
+            snapshot = self._next(results, lease, regions=regions, is_retry=bool(only), is_complete=False)
             self._follower.publish_refreshed(snapshot, lease)
 
         return publish
@@ -267,15 +269,16 @@ class Refresher:
 
     def _next(
         self,
-        previous: CatalogSnapshot | None,
         results: tuple[PartResult, ...],
+        lease: Lease | None,
         *,
         regions: tuple[str, ...],
         is_retry: bool,
         is_complete: bool = True,
     ) -> CatalogSnapshot:
         return next_snapshot(
-            previous,
+            # What was published of this same refresh counts: each change is an event once.
+            self._catalog.latest,
             results,
             source=self._settings.source,
             regions=regions,
@@ -288,4 +291,5 @@ class Refresher:
             has_access=ACCESS in self._settings.parts,
             invoke_order=self._settings.invoke_order,
             cards=self._cards(),
+            version_ms=None if lease is None else lease.version.ms,
         )

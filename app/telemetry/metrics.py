@@ -85,6 +85,20 @@ STORE_LOADS = Counter(
     namespace=NAMESPACE,
     registry=REGISTRY,
 )
+EVENTS = Counter(
+    "events",
+    "What AWS changed, by type of event; counted by the worker whose refresh noticed it.",
+    ["type"],
+    namespace=NAMESPACE,
+    registry=REGISTRY,
+)
+WEBHOOK_DELIVERIES = Counter(
+    "webhook_deliveries",
+    "Attempts to deliver an event to a webhook's target by outcome: delivered, failed, gone; and events dropped.",
+    ["target", "outcome"],
+    namespace=NAMESPACE,
+    registry=REGISTRY,
+)
 STORE_SAVES = Counter(
     "store_saves",
     "Attempts to store the catalog by outcome: saved, failed.",

@@ -31,7 +31,8 @@ def test_prometheus_accepts_the_alert_rules() -> None:
 
 @needs_promtool
 def test_the_alerts_fire_when_they_should_and_only_then() -> None:
-    promtool("test", "rules", str(PROJECT / "tests/system/prometheus/alerts_test.yml"))
+    for name in ("alerts_test.yml", "changes_test.yml"):
+        promtool("test", "rules", str(PROJECT / "tests/system/prometheus" / name))
 
 
 @needs_promtool

@@ -25,6 +25,7 @@ ROOMS: dict[str, set[str]] = {
     "app.discovery": {"config", "app.catalog", "app.telemetry", "app.server"},
     "app.refresh": {"config", "app.catalog", "app.telemetry", "app.discovery.parent"},
     "app.operator_file": {"app.catalog", "app.telemetry"},
+    "app.webhooks": {"config", "app.catalog", "app.telemetry"},
     "app.auth": GROUND,
     "app.services": BELOW_SERVICES,
     "app.web": {"config", "app.catalog", "app.errors", "app.telemetry", "app.auth", "app.services"},

@@ -1,0 +1,146 @@
+"""How far each target has got: kept apart from the catalog, so that a lost catalog sends nothing twice."""
+
+import json
+import os
+import tempfile
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Protocol
+
+from app.catalog.reading import Malformed, Reader, parsed
+
+FOLDER_MODE = 0o700
+MAX_BYTES = 1 << 20
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cursor:
+    """How far one target has got.
+
+    `event_id` is the last event that was delivered, passed over or given up. `failing_since` is the first failure in a
+    row, `attempts` their number; they are of the target's `revision`, which `is_gone` where it answered 410.
+    `absent_since` is when the target was first not configured.
+    """
+
+    event_id: str
+    delivered_at: datetime | None = None
+    failing_since: datetime | None = None
+    attempts: int = 0
+    next_attempt_at: datetime | None = None
+    last_error: str | None = None
+    revision: str | None = None
+    is_gone: bool = False
+    absent_since: datetime | None = None
+
+
+Cursors = Mapping[str, Cursor]
+
+
+class CursorsUnavailable(Exception):
+    """Cursors could not be read or written, so nothing may be sent; says why."""
+
+
+class CursorStore(Protocol):
+    """A place for the cursors of all targets: a file of one host, or a key of a fleet."""
+
+    def load(self) -> Cursors:
+        """
+        Raises:
+            CursorsUnavailable
+        """
+
+    def save(self, cursors: Cursors) -> None:
+        """Replace all cursors, wholly or not at all.
+
+        Raises:
+            CursorsUnavailable
+        """
+
+
+class CursorFile:
+    """The cursors of one catalog in a file of `CATALOG_DIR/webhooks`."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def load(self) -> Cursors:
+        try:
+            with self._path.open("rb") as file:
+                data = file.read(MAX_BYTES)
+        except FileNotFoundError:
+            return {}
+        except OSError as error:
+            raise CursorsUnavailable(f"{self._path}: {error.strerror}") from error
+        try:
+            return decode_cursors(data)
+        except Malformed as error:
+            raise CursorsUnavailable(f"{self._path} is damaged ({error}): remove it, and targets begin anew") from None
+
+    def save(self, cursors: Cursors) -> None:
+        try:
+            self._path.parent.mkdir(mode=FOLDER_MODE, parents=True, exist_ok=True)
+            self._replace(encode_cursors(cursors))
+        except OSError as error:
+            raise CursorsUnavailable(f"{self._path}: {error.strerror}") from error
+
+    def _replace(self, data: bytes) -> None:
+        descriptor, name = tempfile.mkstemp(dir=self._path.parent, prefix=f"{self._path.name}.")
+        try:
+            with os.fdopen(descriptor, "wb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+            os.replace(name, self._path)
+        except BaseException:
+            with suppress(OSError):
+                os.unlink(name)
+            raise
+
+
+def encode_cursors(cursors: Cursors) -> bytes:
+    return json.dumps({"targets": {name: _plain(cursor) for name, cursor in cursors.items()}}).encode("ascii") + b"\n"
+
+
+def decode_cursors(data: bytes) -> Cursors:
+    """
+    Raises:
+        Malformed
+    """
+    targets = Reader(parsed(data)).get("targets")
+    if not isinstance(targets.value, dict):
+        targets.fail("an object")
+    return {str(name): _read(targets.get(name)) for name in targets.value}
+
+
+def _plain(cursor: Cursor) -> dict[str, Any]:
+    def instant(at: datetime | None) -> str | None:
+        return None if at is None else at.isoformat()
+
+    return {
+        "event_id": cursor.event_id or None,
+        "delivered_at": instant(cursor.delivered_at),
+        "failing_since": instant(cursor.failing_since),
+        "attempts": cursor.attempts,
+        "next_attempt_at": instant(cursor.next_attempt_at),
+        "last_error": cursor.last_error,
+        "revision": cursor.revision,
+        "is_gone": cursor.is_gone,
+        "absent_since": instant(cursor.absent_since),
+    }
+
+
+def _read(value: Reader) -> Cursor:
+    return Cursor(
+        event_id=value.get("event_id").maybe(Reader.string) or "",
+        delivered_at=value.get("delivered_at").maybe(Reader.instant),
+        failing_since=value.get("failing_since").maybe(Reader.instant),
+        attempts=value.get("attempts").maybe(Reader.count) or 0,
+        next_attempt_at=value.get("next_attempt_at").maybe(Reader.instant),
+        last_error=value.get("last_error").maybe(Reader.string),
+        revision=value.get("revision").maybe(Reader.string),
+        is_gone=value.get("is_gone").maybe(Reader.boolean) or False,
+        absent_since=value.get("absent_since").maybe(Reader.instant),
+    )
