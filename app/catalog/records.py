@@ -179,11 +179,15 @@ class LifeStage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelFacts:
-    """How a model can be called at one moment, and its life; `former_invocations` are where it has ended."""
+    """How a model can be called at one moment, and its life; `former_invocations` are where it has ended.
+
+    `access` is what AWS reports of it, in the facts of a change of that alone.
+    """
 
     invocations: tuple[Invocation, ...] = ()
     former_invocations: tuple[Invocation, ...] = ()
     stages: tuple[LifeStage, ...] = ()
+    access: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

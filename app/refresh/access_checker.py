@@ -13,11 +13,12 @@ from typing import Protocol
 
 import structlog
 
-from app.catalog.access import FORM, AccessAnswer, AccessPlan, AccessState, with_answers
+from app.catalog.access import FORM, AccessAnswer, AccessPlan, with_answers
+from app.catalog.access_changes import add_answers
 from app.catalog.access_plan import callable_regions, plan_access
 from app.catalog.current import Catalog
 from app.catalog.records import DEMO
-from app.catalog.snapshot import CatalogSnapshot, with_access
+from app.catalog.snapshot import CatalogSnapshot
 from app.refresh.store import LeaseTaken, StoreUnreachable
 from config import Settings
 
@@ -149,8 +150,7 @@ class AccessChecker:
             return
 
         def add(snapshot: CatalogSnapshot) -> CatalogSnapshot:
-            access = with_answers(snapshot.state.access or AccessState(), answers, period=self._period)
-            return with_access(snapshot, access, at=self._clock())
+            return add_answers(snapshot, answers, period=self._period, at=self._clock())
 
         if self._amend(add):
             self._answers = Answers()

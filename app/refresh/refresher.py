@@ -171,7 +171,9 @@ class Refresher:
                 latest = self._catalog.latest
                 if latest is None or self._follower.known.problem is not None:
                     return False
-                self._follower.publish_refreshed(change(latest), lease)
+                changed = change(latest)
+                self._follower.publish_refreshed(changed, lease)
+                count_events(latest.state.events, changed.state.events)
                 return True
         except (LeaseTaken, LeaseLost, StoreUnreachable):
             return False
