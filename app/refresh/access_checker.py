@@ -19,7 +19,6 @@ from app.catalog.access_plan import callable_regions, plan_access
 from app.catalog.current import Catalog
 from app.catalog.records import DEMO
 from app.catalog.snapshot import CatalogSnapshot
-from app.refresh.store import LeaseTaken, StoreUnreachable
 from config import Settings
 
 log = structlog.get_logger(__name__)
@@ -63,7 +62,7 @@ class AccessChecker:
         catalog: Catalog,
         ask: AskAccess,
         *,
-        lease: Callable[[], AbstractContextManager[HeldLease]],
+        lease: Callable[[], AbstractContextManager[HeldLease | None]],
         reload: Callable[[], object],
         amend: Callable[[Callable[[CatalogSnapshot], CatalogSnapshot]], bool],
         clock: Callable[[], datetime],
@@ -72,7 +71,7 @@ class AccessChecker:
     ) -> None:
         """
         Args:
-            lease: the job's own, which one process has at a time; it is held while AWS is asked.
+            lease: the job's own, held while AWS is asked; None where another process has it.
             reload: loads the stored catalog if it changed.
             amend: publishes and stores what a function makes of the current catalog; False where that cannot be now.
         """
@@ -100,14 +99,13 @@ class AccessChecker:
         self._publish_if_due()
         if self._settings.source == DEMO or not self._plan():
             return
-        try:
-            with self._lease() as lease:
-                # The holder before may just have asked for all that was due here.
-                self._reload()
-                if plan := self._plan():
-                    self._run(plan, lease)
-        except (LeaseTaken, StoreUnreachable):
-            return
+        with self._lease() as lease:
+            if lease is None:
+                return
+            # The holder before may just have asked for all that was due here.
+            self._reload()
+            if plan := self._plan():
+                self._run(plan, lease)
 
     def _plan(self) -> AccessPlan:
         snapshot = self._catalog.latest
