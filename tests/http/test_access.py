@@ -2,28 +2,39 @@
 
 import json
 from dataclasses import replace
+from datetime import UTC, timedelta
 from typing import Any
 
 import pytest
 from flask.testing import FlaskClient
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
+from app.api.queries import queries_of
 from app.catalog.access import (
+    ACCESS_STATES,
     DENIED,
     FORM,
     GRANTED,
     NEVER_SENT,
     ON_FIRST_USE,
     Access,
+    AccessAnswer,
     AccessReport,
     AccessState,
     RegionPause,
 )
+from app.catalog.access_changes import add_answers
 from app.catalog.records import CatalogState
+from app.catalog.scope import VIEWS
+from app.catalog.search import ModelFilter
 from app.catalog.snapshot import CatalogSnapshot, build_snapshot
+from app.catalog.view import ListFilter
 from app.services import services_of
+from config import Settings
 from tests.conftest import MakeApp, client_of, json_of
 from tests.http.kinds import KINDS, OWN_ARN
-from tests.support.builders import KEY, NOW
+from tests.support.builders import KEY, NOW, view
 
 ANTHROPIC, OPENAI, SEARCH = LISTS = ("/anthropic/v1/models", "/v1/models", "/search_models")
 ON = ("models", "profiles", "application_profiles", "access")
@@ -127,6 +138,39 @@ def test_answers_differ_in_nothing_but_the_key(client: FlaskClient, plain: Flask
         del entry.get("aws_bedrock", entry)["access"]
 
     assert json.dumps(with_key) == json.dumps(json_of(plain.get(path)))
+
+
+ANSWERS = st.lists(
+    st.builds(
+        AccessAnswer,
+        region=st.sampled_from(KINDS.state.regions),
+        model_id=st.sampled_from([FORM, "maker.gone", *(it.id for it in KINDS.models)]),
+        at=st.datetimes(timezones=st.just(UTC)),
+        state=st.none() | st.sampled_from(ACCESS_STATES),
+        reason=st.none() | st.text(),
+        code=st.text(min_size=1),
+        ends_region=st.booleans(),
+    ),
+    max_size=8,
+)
+PLAIN, WITH_ACCESS = queries_of(Settings(parts=ON[:3])), queries_of(Settings(parts=ON))
+
+
+@settings(max_examples=60)
+@given(answers=ANSWERS, listed=st.builds(ListFilter, view=st.none() | st.sampled_from(VIEWS)))
+def test_whatever_is_answered_the_bytes_are_the_same_but_for_the_key(
+    answers: list[AccessAnswer], listed: ListFilter
+) -> None:
+    changed = add_answers(snapshot_with(AccessState()), answers, period=timedelta(days=1), at=NOW)
+
+    for name in ("list_models", "search_models"):
+        arguments: dict[str, Any] = {"listed": listed}
+        if name == "search_models":
+            arguments |= {"wanted": ModelFilter(), "limit": 1000}
+        with_key = getattr(WITH_ACCESS, name).answer(view(changed), arguments)
+        for entry in with_key["data"]:
+            del entry.get("aws_bedrock", entry)["access"]
+        assert json.dumps(with_key) == json.dumps(getattr(PLAIN, name).answer(view(KINDS), arguments))
 
 
 def test_while_the_part_is_off_there_is_neither_key_nor_filter(plain: FlaskClient) -> None:
