@@ -58,10 +58,12 @@ def create_app(
     from app.catalog.scope import Scope
     from app.catalog.scopes import Scopes
     from app.cli import commands as cli
+    from app.discovery.access_parent import ask_access
     from app.discovery.parent import discover as discover_in_child
     from app.operator_file.in_force import OperatorFileInForce
     from app.operator_file.reading import InvalidOperatorFile
     from app.pages import views as pages
+    from app.refresh.access_checker import AccessChecker
     from app.refresh.file_store import file_store
     from app.refresh.fleet import fleet_store
     from app.refresh.refresher import Refresher, utc_now
@@ -74,7 +76,7 @@ def create_app(
     from app.web.flask_request import Request
     from app.web.request_context import RequestContextMiddleware
     from app.web.response_cache_middleware import ResponseCacheMiddleware
-    from config import ConfigError
+    from config import ACCESS, ConfigError
 
     logs.configure(settings.log_format, settings.log_level)
     app = Flask(__name__, static_folder=None)
@@ -110,10 +112,11 @@ def create_app(
     )
     fleet = fleet_store(settings)
     scheduler = JobScheduler()
+    store = fleet or file_store(settings)
     refresher = Refresher(
         settings,
         catalog,
-        fleet or file_store(settings),
+        store,
         discover or discover_in_child,
         clock=clock,
         stopping=scheduler.is_stopping,
@@ -131,6 +134,20 @@ def create_app(
     scheduler.add_job(key_refresher.refresh, name="refresh_keys", every_s=lambda: 1.0)
     scheduler.add_job(operator_file.reload_if_changed, name="reload_operator_file", every_s=lambda: 1.0)
     scheduler.add_job(response_cache.warm, name="warm", every_s=refresher.reload_check_s)
+    if ACCESS in settings.parts:
+        # A run asks each region for a minute's worth at most; what then waits for AWS has half of the deadline.
+        max_held_s = settings.refresh_timeout_s + 120.0
+        access_checker = AccessChecker(
+            settings,
+            catalog,
+            ask_access,
+            lease=lambda: store.job_lease("check_access", max_held_s=max_held_s),
+            reload=refresher.reload_if_changed,
+            amend=refresher.amend,
+            clock=clock,
+            stopping=scheduler.is_stopping,
+        )
+        scheduler.add_job(access_checker.check_if_due, name="check_access", every_s=access_checker.check_s)
     if fleet is not None:
         link = fleet.link
         scheduler.add_job(link.run, name="fleet_link", every_s=link.check_s, jitter=False, interrupt=link.stop)

@@ -3,6 +3,7 @@
 from config.parsers import ALL_REGIONS, EVERY_ORIGIN, RESERVED_SEGMENTS
 from config.sdk import partition_of
 from config.settings import (
+    ACCESS,
     INVOCATION_KINDS,
     PARTS,
     VIEWS,
@@ -16,6 +17,7 @@ from config.settings import (
 )
 
 __all__ = [
+    "ACCESS",
     "ALL_REGIONS",
     "EVERY_ORIGIN",
     "INVOCATION_KINDS",

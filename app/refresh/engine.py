@@ -32,11 +32,8 @@ class Entry:
     payload: bytes | None
 
 
-class EngineLease(Protocol):
-    """The fleet's lease, as had at a moment: `now_ms` on the engine's clock, when `newest` was the newest version."""
-
-    now_ms: int
-    newest: Version
+class JobLock(Protocol):
+    """A lock that runs out so long after it was last renewed."""
 
     def renew(self) -> bool:
         """False where the lease ran out.
@@ -48,6 +45,13 @@ class EngineLease(Protocol):
     def release(self) -> None: ...
 
 
+class EngineLease(JobLock, Protocol):
+    """The fleet's lease, as had at a moment: `now_ms` on the engine's clock, when `newest` was the newest version."""
+
+    now_ms: int
+    newest: Version
+
+
 class Engine(Protocol):
     """A server with a clock, one lease, and one entry that only a later version replaces.
 
@@ -56,6 +60,9 @@ class Engine(Protocol):
 
     def acquire(self) -> EngineLease | None:
         """None where another host holds the lease."""
+
+    def acquire_job(self, name: str) -> JobLock | None:
+        """The lock of a background job, apart from the lease; None where another host holds it."""
 
     def put(self, version: Version, payload: bytes) -> bool:
         """False where an equal or later version is there, and it is not this one."""

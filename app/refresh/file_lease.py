@@ -49,7 +49,7 @@ class LeaseFile:
     """
 
     def __init__(self, path: Path, write_lock: Path, *, max_held_s: float) -> None:
-        self._path = path
+        self.path = path
         self._write_lock = write_lock
         self._max_held_s = max_held_s
         self._sighting: Sighting | None = None
@@ -63,12 +63,12 @@ class LeaseFile:
         """
         try:
             try:
-                descriptor = lock(self._path)
+                descriptor = lock(self.path)
             except Locked as taken:
                 if not self._is_overdue(taken):
                     raise
                 self._replace(taken)
-                descriptor = lock(self._path)
+                descriptor = lock(self.path)
         except Locked as taken:
             raise LeaseTaken(f"another refresh holds the lease: {taken}") from None
         self._sighting = None
@@ -91,9 +91,9 @@ class LeaseFile:
     def _replace(self, taken: Locked) -> None:
         """Remove the file, unless another process has already replaced it; the next lock makes a new one."""
         with locked(self._write_lock, wait_s=WRITE_LOCK_S):
-            if not is_at(self._path, taken.file):
+            if not is_at(self.path, taken.file):
                 return
-            self._path.unlink()
+            self.path.unlink()
         metrics.LEASES_REPLACED.inc()
         log.error(
             "lease_replaced",

@@ -16,9 +16,11 @@ from app.refresh.file_lease import WRITE_LOCK_S, FileLease, LeaseFile
 from app.refresh.file_lock import Locked, lock, locked
 from app.refresh.fingerprint import fingerprint
 from app.refresh.formats import FORMAT, readable_as
+from app.refresh.job_lease import file_job_lease
 from app.refresh.store import (
     LEASE_REPLACED,
     NO_VERSION,
+    JobLease,
     Lease,
     LeaseLost,
     LeaseTaken,
@@ -67,6 +69,7 @@ class FileStore:
         self._write_lock = folder / "write"
         self.link = folder / "link"
         self._lease_file = LeaseFile(self._lease, self._write_lock, max_held_s=max_lease_s)
+        self._job_files: dict[str, LeaseFile] = {}
         self._loaded: object | None = None
         self._newest = NO_VERSION
 
@@ -227,6 +230,18 @@ class FileStore:
             yield lease
         finally:
             os.close(descriptor)
+
+    @contextmanager
+    def job_lease(self, name: str, *, max_held_s: float) -> Iterator[JobLease | None]:
+        try:
+            self._make_folder()
+        except (OSError, StoreUnreachable):
+            yield None
+            return
+        if name not in self._job_files:
+            self._job_files[name] = LeaseFile(self.folder / name, self._write_lock, max_held_s=max_held_s)
+        with file_job_lease(self._job_files[name]) as lease:
+            yield lease
 
     def lock_link(self) -> int:
         """Lock the file whose holder is this host's link to a fleet; the lock ends with the descriptor.

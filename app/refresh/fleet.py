@@ -8,7 +8,7 @@ import random
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 
 from app.refresh import engine
@@ -19,7 +19,19 @@ from app.refresh.fleet_link import FleetLink, LinkState, wall_ms
 from app.refresh.fleet_status import FleetStatus
 from app.refresh.formats import FORMAT
 from app.refresh.host_copy import HostCopy
-from app.refresh.store import LEASE_REPLACED, NO_VERSION, Lease, LeaseLost, LeaseTaken, NotDue, Saved, Stored, Version
+from app.refresh.job_lease import EngineJobLease
+from app.refresh.store import (
+    LEASE_REPLACED,
+    NO_VERSION,
+    JobLease,
+    Lease,
+    LeaseLost,
+    LeaseTaken,
+    NotDue,
+    Saved,
+    Stored,
+    Version,
+)
 from app.telemetry import metrics
 from config import Settings
 
@@ -150,6 +162,20 @@ class FleetStore:
             try:
                 yield lease
             finally:
+                lease.end()
+
+    @contextmanager
+    def job_lease(self, name: str, *, max_held_s: float) -> Iterator[JobLease | None]:
+        """Only the worker that follows the fleet's server asks it, so no other one imports its library."""
+        lease = None
+        if self.link.state is LinkState.LINKED:
+            with suppress(EngineUnreachable):
+                lock = self._engine().acquire_job(name)
+                lease = None if lock is None else EngineJobLease(lock, monotonic=self._monotonic)
+        try:
+            yield lease
+        finally:
+            if lease is not None:
                 lease.end()
 
     def _await_turn(self, interval_s: float) -> None:

@@ -116,26 +116,34 @@ def _pool(
     return ConnectionPool(**options)
 
 
-class RedisLease:
-    """redis-py's lock, held; and what the server said when it was had."""
+class RedisLock:
+    """redis-py's lock, held through a pool of connections of its own."""
 
-    def __init__(self, owner: "RedisEngine", lock: Lock, *, now_ms: int, newest: Version) -> None:
-        self.now_ms = now_ms
-        self.newest = newest
+    def __init__(self, owner: "RedisEngine", lock: Lock, pool: ConnectionPool) -> None:
         self._owner = owner
         self._lock = lock
+        self._pool = pool
 
     def renew(self) -> bool:
-        with self._owner.errors():
+        with self._owner.errors(self._pool):
             try:
                 return bool(self._lock.reacquire())
             except LockError:
                 return False
 
     def release(self) -> None:
-        with suppress(EngineUnreachable), self._owner.errors(), suppress(LockError):
+        with suppress(EngineUnreachable), self._owner.errors(self._pool), suppress(LockError):
             self._lock.release()
-        self._owner.close_commands()
+        self._pool.disconnect()
+
+
+class RedisLease(RedisLock):
+    """The fleet's lease, and what the server said when it was had."""
+
+    def __init__(self, owner: "RedisEngine", lock: Lock, pool: ConnectionPool, *, now_ms: int, newest: Version) -> None:
+        super().__init__(owner, lock, pool)
+        self.now_ms = now_ms
+        self.newest = newest
 
 
 class RedisEngine:
@@ -148,6 +156,8 @@ class RedisEngine:
         """
         assert settings.store is not None
         self._url = settings.store
+        self._settings = settings
+        self._key = key
         self._catalog, self._lease_key = f"{key}:catalog", f"{key}:lease"
         # Longer than any host serves a listing that it cannot renew: what no host saves any more goes.
         self._expiry_ms = (settings.max_stale_s + 86_400) * 1000
@@ -184,7 +194,19 @@ class RedisEngine:
             lock = Lock(self._commands, self._lease_key, timeout=engine.LEASE_S, blocking=False, thread_local=False)
             if not lock.acquire():
                 return None
-            return RedisLease(self, lock, now_ms=_now_ms(self._commands), newest=self._newest(self._commands))
+            now_ms, newest = _now_ms(self._commands), self._newest(self._commands)
+            return RedisLease(self, lock, self._command_pool, now_ms=now_ms, newest=newest)
+
+    def acquire_job(self, name: str) -> RedisLock | None:
+        # Not the pool of commands: the end of a refresh closes its connections.
+        pool = _pool(self._url, self._settings, self._credentials, timeout_s=engine.TIMEOUT_S)
+        with self.errors(pool):
+            key = f"{self._key}:{name}"
+            lock = Lock(Redis(connection_pool=pool), key, timeout=engine.LEASE_S, blocking=False, thread_local=False)
+            if lock.acquire():
+                return RedisLock(self, lock, pool)
+        pool.disconnect()
+        return None
 
     def put(self, version: Version, payload: bytes) -> bool:
         with self.errors():
@@ -224,9 +246,6 @@ class RedisEngine:
     def now_ms(self) -> int:
         with self.errors(self._follow_pool):
             return _now_ms(self._follow)
-
-    def close_commands(self) -> None:
-        self._command_pool.disconnect()
 
     def close(self) -> None:
         self._command_pool.disconnect()

@@ -101,6 +101,13 @@ class Lease(Protocol):
         """False where another process may be refreshing."""
 
 
+class JobLease(Protocol):
+    """The right to do a background job."""
+
+    def held(self) -> bool:
+        """False where another process may be doing it; to be asked often, as asking is what keeps the lease."""
+
+
 class SnapshotStore(Protocol):
     """A place for one catalog and one lease, shared by all processes of equal settings."""
 
@@ -141,6 +148,14 @@ class SnapshotStore(Protocol):
         Raises:
             LeaseTaken, NotDue
             StoreUnreachable
+        """
+
+    def job_lease(self, name: str, *, max_held_s: float) -> AbstractContextManager["JobLease | None"]:
+        """Hold the right to do a background job for the length of a `with`; None where another process has it.
+
+        Args:
+            name: the job's; each has a lease of its own, which is not the one to refresh.
+            max_held_s: what holds it for longer means ill, and is replaced.
         """
 
     def others(self) -> Iterable[Stored]:

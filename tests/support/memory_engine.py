@@ -23,6 +23,7 @@ class MemoryServer:
     refuses: set[str] = field(default_factory=set)
     puts: list[Version] = field(default_factory=list)
     acquired: int = 0
+    jobs: dict[str, tuple[str, int]] = field(default_factory=dict)
 
     def clear(self) -> None:
         self.entry, self.newest, self.lease = None, NO_VERSION, None
@@ -48,6 +49,13 @@ class MemoryEngine:
             return None
         self.server.acquired += 1
         return MemoryLease(self)
+
+    def acquire_job(self, name: str) -> "MemoryJobLock | None":
+        self.check("acquire_job")
+        held = self.server.jobs.get(name)
+        if held is not None and held[1] > self.server.now_ms():
+            return None
+        return MemoryJobLock(self, name)
 
     def put(self, version: Version, payload: bytes) -> bool:
         self.check("put")
@@ -97,3 +105,27 @@ class MemoryLease:
     def release(self) -> None:
         if self._engine.server.holder() == self._token:
             self._engine.server.lease = None
+
+
+class MemoryJobLock:
+    def __init__(self, engine: MemoryEngine, name: str) -> None:
+        self._engine = engine
+        self._name = name
+        self._token = uuid.uuid4().hex
+        self._hold()
+
+    def _hold(self) -> None:
+        server = self._engine.server
+        server.jobs[self._name] = self._token, server.now_ms() + round(engine_room.LEASE_S * 1000)
+
+    def renew(self) -> bool:
+        self._engine.check("renew")
+        token, until = self._engine.server.jobs.get(self._name, ("", 0))
+        if token != self._token or until <= self._engine.server.now_ms():
+            return False
+        self._hold()
+        return True
+
+    def release(self) -> None:
+        if self._engine.server.jobs.get(self._name, ("", 0))[0] == self._token:
+            del self._engine.server.jobs[self._name]

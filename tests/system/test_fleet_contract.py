@@ -199,3 +199,65 @@ def test_a_host_that_died_between_put_and_keep_finds_its_catalog_in_the_engine(
 
     loaded = store.load()
     assert loaded is not None and loaded.version.ms == lease.version.ms
+
+
+JOB = "check_access"
+
+
+def linked(host: FleetStore) -> FleetStore:
+    host.link.follow_once()
+    return host
+
+
+def test_one_host_at_a_time_has_a_jobs_lease_which_is_not_that_of_a_refresh(make_host: MakeHost) -> None:
+    first, second = linked(make_host()), linked(make_host())
+
+    with first.job_lease(JOB, max_held_s=60) as lease:
+        assert lease is not None and lease.held()
+        with second.job_lease(JOB, max_held_s=60) as other:
+            assert other is None
+        with second.job_lease("another_job", max_held_s=60) as other:
+            assert other is not None
+        with second.lease():
+            pass
+    with second.job_lease(JOB, max_held_s=60) as lease:
+        assert lease is not None and lease.held()
+
+
+def test_a_jobs_lease_is_kept_by_asking_and_lost_without(make_host: MakeHost) -> None:
+    first, second = linked(make_host()), linked(make_host())
+
+    with first.job_lease(JOB, max_held_s=60) as lease:
+        assert lease is not None
+        for _ in range(10):
+            time.sleep(LEASE_S / 5)
+            assert lease.held()
+        time.sleep(1.2 * LEASE_S)
+        with second.job_lease(JOB, max_held_s=60) as other:
+            assert other is not None
+            assert not lease.held()
+
+
+def test_a_worker_that_does_not_follow_the_fleet_does_none_of_its_jobs(make_host: MakeHost) -> None:
+    with make_host().job_lease(JOB, max_held_s=60) as lease:
+        assert lease is None
+
+
+def test_one_process_of_a_host_at_a_time_has_a_jobs_lease(tmp_path: Path) -> None:
+    stores = [file_store(Settings(auth_disabled=True, catalog_dir=tmp_path)) for _ in range(2)]
+
+    with stores[0].job_lease(JOB, max_held_s=60) as lease:
+        assert lease is not None and lease.held()
+        with stores[1].job_lease(JOB, max_held_s=60) as other:
+            assert other is None
+        with stores[1].lease():
+            pass
+    with stores[1].job_lease(JOB, max_held_s=60) as other:
+        assert other is not None
+
+
+def test_a_folder_that_cannot_be_made_gives_no_jobs_lease(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+
+    with file_store(Settings(auth_disabled=True, catalog_dir=tmp_path / "file")).job_lease(JOB, max_held_s=60) as lease:
+        assert lease is None
