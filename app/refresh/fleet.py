@@ -166,12 +166,19 @@ class FleetStore:
 
     @contextmanager
     def job_lease(self, name: str, *, max_held_s: float) -> Iterator[JobLease | None]:
-        """Only the worker that follows the fleet's server asks it, so no other one imports its library."""
-        lease = None
+        """Only the worker that follows the fleet's server asks it, so no other one imports its library.
+
+        A host that does not have the fleet's newest catalog waits for it: what the last holder did may stand there.
+        """
+        lease, is_behind = None, False
         if self.link.state is LinkState.LINKED:
             with suppress(EngineUnreachable):
                 lock = self._engine().acquire_job(name)
                 lease = None if lock is None else EngineJobLease(lock, monotonic=self._monotonic)
+                is_behind = lease is not None and self.link.is_behind(self._engine().newest())
+        if lease is not None and is_behind:
+            lease.end()
+            lease = None
         try:
             yield lease
         finally:

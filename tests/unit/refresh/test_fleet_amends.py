@@ -1,13 +1,17 @@
 """What is added to a fleet's catalog between two refreshes: all hosts get it, and it puts no refresh off."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from app.catalog.access import GRANTED, Access, AccessReport, AccessState
+from app.catalog.access import FORM, GRANTED, SENT, Access, AccessAnswer, AccessPlan, AccessReport, AccessState
 from app.catalog.snapshot import CatalogSnapshot, with_access
+from app.refresh.access_checker import AccessChecker
+from config import Settings
 from tests.unit.refresh.fleet_world import Fleet, Host
+from tests.unit.refresh.world import EAST
 
 INTERVAL_S = 60
 PARTS = ("models", "profiles", "access")
@@ -90,6 +94,64 @@ def test_a_worker_that_loads_what_was_added_is_due_when_it_was_before(fleet: Fle
     assert host.began == began
     fleet.run(10)
     assert len(host.began) == len(began) + 1
+
+
+def checker(host: Host, plans: list[AccessPlan]) -> AccessChecker:
+    """The job of a host's worker."""
+
+    def ask(settings: Settings, plan: AccessPlan, *, on_answer: Callable[[AccessAnswer], None], **_: object) -> None:
+        plans.append(plan)
+        if plan.form_region is not None:
+            on_answer(AccessAnswer(region=plan.form_region, model_id=FORM, at=host.now, state=SENT))
+        for region, ids in plan.regions.items():
+            for model_id in ids:
+                on_answer(AccessAnswer(region=region, model_id=model_id, at=host.now, state=GRANTED))
+
+    return AccessChecker(
+        host.settings,
+        host.catalog,
+        ask,
+        lease=lambda: host.shared.job_lease("check_access", max_held_s=150),
+        reload=host.refresher.reload_if_changed,
+        amend=host.refresher.amend,
+        clock=lambda: host.now,
+        monotonic=lambda: host.monotonic_s,
+    )
+
+
+def test_of_all_hosts_one_asks_and_another_goes_on_where_it_ended(fleet: Fleet) -> None:
+    hosts = [fleet.host() for _ in range(3)]
+    fleet.run(3)
+    plans: list[AccessPlan] = []
+    checkers = [checker(host, plans) for host in hosts]
+
+    for _ in range(10):
+        for it in checkers:
+            it.check_if_due()
+        fleet.run(2)
+    assert [it.regions for it in plans] == [{EAST: ("a",)}]
+    assert all(reports(host) for host in hosts)
+
+    # The first two are gone; a period is over.
+    for host in hosts[:2]:
+        host.engine.is_cut = True
+    for host in hosts:
+        host.wait(days=1)
+    fleet.run(3)
+    checkers[2].check_if_due()
+    assert [it.regions for it in plans[1:]] == [{EAST: ("a",)}]
+
+
+def test_a_host_that_loses_the_jobs_lease_stops_asking(fleet: Fleet) -> None:
+    host = fleet.host()
+    fleet.run(3)
+
+    with host.shared.job_lease("check_access", max_held_s=150) as lease:
+        assert lease is not None and lease.held()
+        fleet.server.jobs.clear()
+        host.wait(seconds=5)
+
+        assert not lease.held()
 
 
 def test_a_snapshot_with_equal_reports_is_the_same_one_to_its_readers(fleet: Fleet) -> None:
