@@ -11,6 +11,8 @@ from app.refresh.store import Version
 LEASE_S = 10.0
 # How long a host waits for news at a time: an empty answer shows that the connection lives, in both directions.
 BLOCK_S = 5.0
+# A job's value goes so long after it was last saved.
+VALUE_EXPIRY_S = 400 * 86_400
 # For each other command, and to connect.
 TIMEOUT_S = 2.0
 # A catalog of 31 regions is under 1 MB, one of 10,000 models 4 MB.
@@ -61,8 +63,13 @@ class Engine(Protocol):
     def acquire(self) -> EngineLease | None:
         """None where another host holds the lease."""
 
-    def acquire_job(self, name: str) -> JobLock | None:
+    def acquire_job(self, name: str, *, lease_s: float) -> JobLock | None:
         """The lock of a background job, apart from the lease; None where another host holds it."""
+
+    def load_value(self, name: str) -> bytes | None:
+        """What a job has saved under a name."""
+
+    def save_value(self, name: str, data: bytes) -> None: ...
 
     def put(self, version: Version, payload: bytes) -> bool:
         """False where an equal or later version is there, and it is not this one."""

@@ -30,6 +30,7 @@ from app.refresh.store import (
     NotDue,
     Saved,
     Stored,
+    StoreUnreachable,
     Version,
 )
 from app.telemetry import metrics
@@ -165,25 +166,44 @@ class FleetStore:
                 lease.end()
 
     @contextmanager
-    def job_lease(self, name: str, *, max_held_s: float) -> Iterator[JobLease | None]:
-        """Only the worker that follows the fleet's server asks it, so no other one imports its library.
-
-        A host that does not have the fleet's newest catalog waits for it: what the last holder did may stand there.
-        """
-        lease, is_behind = None, False
-        if self.link.state is LinkState.LINKED:
+    def job_lease(self, name: str, *, max_held_s: float, lease_s: float | None = None) -> Iterator[JobLease | None]:
+        """Only the worker that follows the fleet's server asks it, so no other one imports its library."""
+        lease, lease_s = None, lease_s or engine.LEASE_S
+        if self.is_linked():
             with suppress(EngineUnreachable):
-                lock = self._engine().acquire_job(name)
-                lease = None if lock is None else EngineJobLease(lock, monotonic=self._monotonic)
-                is_behind = lease is not None and self.link.is_behind(self._engine().newest())
-        if lease is not None and is_behind:
-            lease.end()
-            lease = None
+                lock = self._engine().acquire_job(name, lease_s=lease_s)
+                lease = None if lock is None else EngineJobLease(lock, lease_s, monotonic=self._monotonic)
         try:
             yield lease
         finally:
             if lease is not None:
                 lease.end()
+
+    def is_linked(self) -> bool:
+        """Whether this process speaks to the engine, and that answers."""
+        return self.link.state is LinkState.LINKED
+
+    def load_value(self, name: str) -> bytes | None:
+        """What a job keeps for the whole fleet; None where there is nothing.
+
+        Raises:
+            StoreUnreachable
+        """
+        try:
+            return self._engine().load_value(name)
+        except EngineUnreachable as error:
+            raise StoreUnreachable(str(error)) from None
+
+    def save_value(self, name: str, data: bytes) -> None:
+        """Replace what a job keeps; its lease is to be `held`.
+
+        Raises:
+            StoreUnreachable
+        """
+        try:
+            self._engine().save_value(name, data)
+        except EngineUnreachable as error:
+            raise StoreUnreachable(str(error)) from None
 
     def _await_turn(self, interval_s: float) -> None:
         """

@@ -5,7 +5,6 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from app.refresh import engine
 from app.refresh.engine import EngineUnreachable, JobLock
 from app.refresh.file_lease import FileLease, LeaseFile
 from app.refresh.store import NO_VERSION, JobLease, LeaseTaken
@@ -28,15 +27,16 @@ def file_job_lease(file: LeaseFile) -> Iterator[JobLease | None]:
 class EngineJobLease:
     """A lock on a fleet's engine, which runs out where it is not renewed."""
 
-    def __init__(self, lock: JobLock, *, monotonic: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, lock: JobLock, lease_s: float, *, monotonic: Callable[[], float] = time.monotonic) -> None:
         self._lock = lock
+        self._renew_after_s = lease_s / 3
         self._monotonic = monotonic
         self._renewed_at = monotonic()
         self._is_lost = False
 
     def held(self) -> bool:
         now = self._monotonic()
-        if not self._is_lost and now - self._renewed_at > engine.LEASE_S / 3:
+        if not self._is_lost and now - self._renewed_at > self._renew_after_s:
             self._renewed_at = now
             try:
                 self._is_lost = not self._lock.renew()

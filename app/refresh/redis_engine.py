@@ -165,6 +165,8 @@ class RedisEngine:
         # The connection that follows stays open; the other one is there while there is something to do.
         self._command_pool = _pool(self._url, settings, self._credentials, timeout_s=engine.TIMEOUT_S)
         self._follow_pool = _pool(self._url, settings, self._credentials, timeout_s=engine.BLOCK_S + engine.TIMEOUT_S)
+        # Connects where a job keeps a value.
+        self._value_pool = _pool(self._url, settings, self._credentials, timeout_s=engine.TIMEOUT_S)
         self._commands = Redis(connection_pool=self._command_pool)
         self._follow = Redis(connection_pool=self._follow_pool)
 
@@ -197,16 +199,25 @@ class RedisEngine:
             now_ms, newest = _now_ms(self._commands), self._newest(self._commands)
             return RedisLease(self, lock, self._command_pool, now_ms=now_ms, newest=newest)
 
-    def acquire_job(self, name: str) -> RedisLock | None:
+    def acquire_job(self, name: str, *, lease_s: float) -> RedisLock | None:
         # Not the pool of commands: the end of a refresh closes its connections.
         pool = _pool(self._url, self._settings, self._credentials, timeout_s=engine.TIMEOUT_S)
         with self.errors(pool):
             key = f"{self._key}:{name}"
-            lock = Lock(Redis(connection_pool=pool), key, timeout=engine.LEASE_S, blocking=False, thread_local=False)
+            lock = Lock(Redis(connection_pool=pool), key, timeout=lease_s, blocking=False, thread_local=False)
             if lock.acquire():
                 return RedisLock(self, lock, pool)
         pool.disconnect()
         return None
+
+    def load_value(self, name: str) -> bytes | None:
+        with self.errors(self._value_pool):
+            value: Any = Redis(connection_pool=self._value_pool).get(f"{self._key}:{name}")
+            return value if isinstance(value, bytes) else None
+
+    def save_value(self, name: str, data: bytes) -> None:
+        with self.errors(self._value_pool):
+            Redis(connection_pool=self._value_pool).set(f"{self._key}:{name}", data, ex=engine.VALUE_EXPIRY_S)
 
     def put(self, version: Version, payload: bytes) -> bool:
         with self.errors():
@@ -249,6 +260,7 @@ class RedisEngine:
 
     def close(self) -> None:
         self._command_pool.disconnect()
+        self._value_pool.disconnect()
         self._follow_pool.disconnect()
 
 

@@ -150,12 +150,16 @@ class SnapshotStore(Protocol):
             StoreUnreachable
         """
 
-    def job_lease(self, name: str, *, max_held_s: float) -> AbstractContextManager["JobLease | None"]:
+    def job_lease(
+        self, name: str, *, max_held_s: float, lease_s: float | None = None
+    ) -> AbstractContextManager["JobLease | None"]:
         """Hold the right to do a background job for the length of a `with`; None where another process has it.
 
         Args:
             name: the job's; each has a lease of its own, which is not the one to refresh.
             max_held_s: what holds it for longer means ill, and is replaced.
+            lease_s: on a fleet's engine, how soon the lease ends after its holder last asked for it; a step of the
+                job has to be shorter. By default as soon as that of a refresh.
         """
 
     def others(self) -> Iterable[Stored]:

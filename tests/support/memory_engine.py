@@ -24,6 +24,7 @@ class MemoryServer:
     puts: list[Version] = field(default_factory=list)
     acquired: int = 0
     jobs: dict[str, tuple[str, int]] = field(default_factory=dict)
+    values: dict[str, bytes] = field(default_factory=dict)
 
     def clear(self) -> None:
         self.entry, self.newest, self.lease = None, NO_VERSION, None
@@ -50,12 +51,20 @@ class MemoryEngine:
         self.server.acquired += 1
         return MemoryLease(self)
 
-    def acquire_job(self, name: str) -> "MemoryJobLock | None":
+    def acquire_job(self, name: str, *, lease_s: float) -> "MemoryJobLock | None":
         self.check("acquire_job")
         held = self.server.jobs.get(name)
         if held is not None and held[1] > self.server.now_ms():
             return None
-        return MemoryJobLock(self, name)
+        return MemoryJobLock(self, name, lease_s)
+
+    def load_value(self, name: str) -> bytes | None:
+        self.check("load_value")
+        return self.server.values.get(name)
+
+    def save_value(self, name: str, data: bytes) -> None:
+        self.check("save_value")
+        self.server.values[name] = data
 
     def put(self, version: Version, payload: bytes) -> bool:
         self.check("put")
@@ -108,15 +117,16 @@ class MemoryLease:
 
 
 class MemoryJobLock:
-    def __init__(self, engine: MemoryEngine, name: str) -> None:
+    def __init__(self, engine: MemoryEngine, name: str, lease_s: float) -> None:
         self._engine = engine
         self._name = name
+        self._lease_s = lease_s
         self._token = uuid.uuid4().hex
         self._hold()
 
     def _hold(self) -> None:
         server = self._engine.server
-        server.jobs[self._name] = self._token, server.now_ms() + round(engine_room.LEASE_S * 1000)
+        server.jobs[self._name] = self._token, server.now_ms() + round(self._lease_s * 1000)
 
     def renew(self) -> bool:
         self._engine.check("renew")

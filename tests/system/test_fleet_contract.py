@@ -239,6 +239,28 @@ def test_a_jobs_lease_is_kept_by_asking_and_lost_without(make_host: MakeHost) ->
             assert not lease.held()
 
 
+def test_a_job_with_long_steps_has_a_longer_lease(make_host: MakeHost) -> None:
+    first, second = linked(make_host()), linked(make_host())
+
+    with first.job_lease(JOB, max_held_s=60, lease_s=5 * LEASE_S) as lease:
+        assert lease is not None
+        time.sleep(1.5 * LEASE_S)
+        with second.job_lease(JOB, max_held_s=60, lease_s=5 * LEASE_S) as other:
+            assert other is None
+        assert lease.held()
+
+
+def test_what_a_job_keeps_is_the_whole_fleets(make_host: MakeHost) -> None:
+    first, second = linked(make_host()), linked(make_host())
+
+    assert first.load_value("cursors") is None
+    first.save_value("cursors", b"\x00one")
+    assert second.load_value("cursors") == b"\x00one"
+    second.save_value("cursors", b"two")
+    assert first.load_value("cursors") == b"two"
+    assert first.load_value("others") is None
+
+
 def test_a_worker_that_does_not_follow_the_fleet_does_none_of_its_jobs(make_host: MakeHost) -> None:
     with make_host().job_lease(JOB, max_held_s=60) as lease:
         assert lease is None
