@@ -77,7 +77,7 @@ def _due(
     retried = [it.model_id for it in known if it.failures and _is_due(it, at, period)]
     answered = [it for it in known if not it.failures]
     overdue = sum(_is_due(it, at, period) for it in answered)
-    # An answer from the future is of before the clock was set back: it stands behind the others, and is due.
+    # An answer from the future is of before the clock was set back: it counts as the oldest, and is due.
     answered.sort(key=lambda it: (it.access.checked_at <= at, it.access.checked_at))
     return never + retried + [it.model_id for it in answered[: max(overdue, _paced(answered, at, period))]]
 

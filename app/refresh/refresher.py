@@ -19,7 +19,15 @@ from app.refresh.follower import StoreFollower, decoded, settings_of
 from app.refresh.result import Refresh, log_refresh
 from app.refresh.schedule import RefreshSchedule
 from app.refresh.scheduler import STOP_TIMEOUT_S
-from app.refresh.store import LEASE_REPLACED, Lease, LeaseLost, LeaseTaken, SnapshotStore, StoreUnreachable
+from app.refresh.store import (
+    LEASE_REPLACED,
+    NO_VERSION,
+    Lease,
+    LeaseLost,
+    LeaseTaken,
+    SnapshotStore,
+    StoreUnreachable,
+)
 from app.telemetry import metrics
 from app.telemetry.change_metrics import count_events
 from config import ALL_REGIONS, Settings, listed_parts
@@ -169,7 +177,9 @@ class Refresher:
             with self._store.lease(amends=True) as lease:
                 self.reload_if_changed()
                 latest = self._catalog.latest
-                if latest is None or self._follower.known.problem is not None:
+                known = self._follower.known
+                # What was borrowed from other settings is not this store's to save.
+                if latest is None or known.problem is not None or known.version == NO_VERSION:
                     return False
                 changed = change(latest)
                 self._follower.publish_refreshed(changed, lease)

@@ -340,6 +340,22 @@ def test_an_answer_of_denied_hides_nothing(host: Host) -> None:
     assert states(catalog) == {"a": DENIED, "b": GRANTED}
 
 
+def test_what_is_borrowed_from_other_settings_is_not_saved_with_reports(host: Host) -> None:
+    other, _ = host.world.worker()
+    other.refresh_if_due()
+    checker, refresher, catalog = host.worker()
+    refresher.reload_if_changed()
+    assert states(catalog) == {"a": None, "b": None}
+
+    checker.check_if_due()
+    assert host.world.store_of(PARTS).load() is None
+
+    host.world.wait(seconds=5)
+    refresher.refresh_if_due()
+    checker.check_if_due()
+    assert states(catalog) == {"a": GRANTED, "b": GRANTED}
+
+
 def test_the_demo_asks_for_nothing(host: Host) -> None:
     checker, refresher, catalog = host.worker(source="demo")
     refresher.refresh_if_due()
