@@ -3,6 +3,7 @@
 from config.parsers import ALL_REGIONS, EVERY_ORIGIN, RESERVED_SEGMENTS
 from config.sdk import partition_of
 from config.settings import (
+    ACCESS,
     INVOCATION_KINDS,
     PARTS,
     VIEWS,
@@ -10,11 +11,13 @@ from config.settings import (
     ServerSettings,
     Settings,
     child_environ,
+    listed_parts,
     read_server_settings,
     read_settings,
 )
 
 __all__ = [
+    "ACCESS",
     "ALL_REGIONS",
     "EVERY_ORIGIN",
     "INVOCATION_KINDS",
@@ -25,6 +28,7 @@ __all__ = [
     "ServerSettings",
     "Settings",
     "child_environ",
+    "listed_parts",
     "partition_of",
     "read_server_settings",
     "read_settings",

@@ -24,9 +24,16 @@ from config.sdk import sdk_region
 from config.store_url import StoreUrl, fleet_name, store_url
 
 SOURCES = ("aws", "demo")
-PARTS = ("models", "profiles", "application_profiles")
+# No listing: asked for model by model (app/refresh/access_checker.py).
+ACCESS = "access"
+PARTS = ("models", "profiles", "application_profiles", ACCESS)
 VIEWS = ("models", "profiles", "all")
 INVOCATION_KINDS = ("on_demand", "geographic", "global")
+
+
+def listed_parts(parts: tuple[str, ...]) -> tuple[str, ...]:
+    """The parts that each region is asked to list."""
+    return tuple(part for part in parts if part != ACCESS)
 
 
 class ConfigError(ValueError):
@@ -124,7 +131,7 @@ class Settings:
         ("models", "profiles"),
         some_of(*PARTS, required=PARTS[0]),
         "The kinds of listing to request from each region: `models`, `profiles`, and `application_profiles`, the "
-        "account's own",
+        "account's own; with `access`, reports on which models the account may call",
         child=True,
     )
     list_view: str = _setting(
@@ -154,6 +161,12 @@ class Settings:
         86_400,
         integer(1, 31_536_000),
         "How long a failing region's last listing is served while other regions answer",
+    )
+    access_s: int = _setting(
+        "CATALOG_ACCESS_SECONDS",
+        86_400,
+        integer(60, 31_536_000),
+        "With `access` in `CATALOG_PARTS`: seconds in which each model is asked for once",
     )
     store: StoreUrl | None = _setting(
         "CATALOG_STORE",

@@ -4,7 +4,8 @@ from typing import Any
 
 from marshmallow import Schema, fields, post_dump
 
-from app.api.fields import SOMETIMES, RegionMap
+from app.api.fields import SOMETIMES, Instant, RegionMap
+from app.catalog.access import ACCESS_STATES
 from app.catalog.cards import card_payload
 from app.catalog.entries import ALIAS, APPLICATION, INFERENCE_PROFILE, MODEL, RETIRED, CatalogEntry, geography_in_words
 
@@ -50,6 +51,20 @@ class LimitsSchema(Schema):
     )
 
 
+class AccessSchema(Schema):
+    """What AWS last answered on whether the account may call the model; a report and no proof."""
+
+    state = fields.String(metadata={"enum": list(ACCESS_STATES)})
+    reason = fields.String(
+        allow_none=True,
+        metadata={
+            "description": "The field of AWS's answer that decides, or why there never was an answer; null where all "
+            "are positive."
+        },
+    )
+    checked_at = Instant()
+
+
 class InvocationsSchema(Schema):
     """A CatalogEntry beyond the real APIs' own keys."""
 
@@ -91,6 +106,13 @@ class InvocationsSchema(Schema):
             "description": "The source and day of each fact that Bedrock does not tell, and list prices, which are "
             "those of a table and no bill.",
         },
+    )
+    access = fields.Nested(
+        AccessSchema,
+        # An entry without access, as while that part is off, has no such key.
+        attribute="access.report",
+        allow_none=True,
+        metadata={"description": "Null where AWS was not asked.", SOMETIMES: True},
     )
     alias_of = fields.String(
         metadata={"description": "Of an alias: the id that it stands for now.", SOMETIMES: True},

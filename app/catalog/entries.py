@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from app.catalog.access import EntryAccess
 from app.catalog.cards.records import Card
 from app.catalog.records import GLOBAL, TEXT, FoundationModel, Invocation
 
@@ -53,7 +54,8 @@ class CatalogEntry:
     `invocations` stand in order of preference; `former_invocations` are those of regions where the model has reached
     its end of life. Of a profile, both are its own, and so are the prices of its card; all else is its model's. `rows`
     are what the facts come from, in the regions' order of preference. `aliases` are the operator's names that stand for
-    it; an alias has all else of the entry `alias_of`, which it stands for.
+    it; an alias has all else of the entry `alias_of`, which it stands for. `access` is its model's, None while that
+    part is off.
     """
 
     kind: str = MODEL
@@ -74,6 +76,7 @@ class CatalogEntry:
     card: Card | None = None
     alias_of: str | None = None
     aliases: tuple[str, ...] = ()
+    access: EntryAccess | None = None
     rows: tuple[RowGroup, ...] = field(default=(), repr=False)
 
     @property
@@ -89,6 +92,12 @@ class CatalogEntry:
     def is_callable(self) -> bool:
         """Whether it is callable, or was until its end of life."""
         return bool(self.invocations) or (self.lifecycle == RETIRED and bool(self.former_invocations))
+
+    @property
+    def access_state(self) -> str | None:
+        """None where AWS was not asked."""
+        report = None if self.access is None else self.access.report
+        return None if report is None else report.state
 
     @property
     def unused_card_fields(self) -> tuple[str, ...]:

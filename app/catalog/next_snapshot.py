@@ -5,6 +5,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import TypeVar
 
+from app.catalog.access import AccessState, of_models
 from app.catalog.cards import NO_CARDS, CardBook
 from app.catalog.changes import with_events
 from app.catalog.entries import INVOKE_ORDER, CatalogEntry
@@ -46,6 +47,7 @@ def next_snapshot(
     configured_regions: tuple[str, ...] = (),
     is_complete: bool = True,
     is_retry: bool = False,
+    has_access: bool = False,
     invoke_order: Sequence[str] = INVOKE_ORDER,
     cards: CardBook = NO_CARDS,
     version_ms: int | None = None,
@@ -64,6 +66,7 @@ def next_snapshot(
         parts: what each region is asked for.
         configured_regions: the setting that the regions come from.
         is_complete: False while results still arrive: what is missing has not failed.
+        has_access: reports on access are part of the catalog, those of models that left excepted.
         is_retry: only regions with parts that were never listed were asked; the others stay as they are.
         version_ms: what the ids of new events begin with: the version that the snapshot is stored as.
     """
@@ -93,7 +96,7 @@ def next_snapshot(
         if kept is not None and (is_open or at - kept.listed_at <= too_old):
             listings.append(kept)
     before = None if previous is None else previous.state
-    answered = any(isinstance(it, PartListing) for it in arrived.values())
+    answered = any(isinstance(it, PartListing) and it.part in BASE_PARTS for it in arrived.values())
     state = CatalogState(
         source=source,
         attempted_at=before.attempted_at if is_retry and before is not None else at,
@@ -104,21 +107,30 @@ def next_snapshot(
         retried_at=at if is_retry else None,
         listings=tuple(listings),
         failures=tuple(failures),
+        access=(None if before is None else before.access) or AccessState() if has_access else None,
     )
     retries = 0 if before is None else before.retries
     if not is_complete:
         state = replace(state, retries=retries)
     elif is_incomplete(state):
         state = replace(state, retries=retries + 1)
-    return _with_history(build_snapshot(state, at=at, invoke_order=invoke_order, cards=cards), previous, at, version_ms)
+    snapshot = _with_history(
+        build_snapshot(state, at=at, invoke_order=invoke_order, cards=cards), previous, at, version_ms
+    )
+    if snapshot.state.access is None:
+        return snapshot
+    access = of_models(snapshot.state.access, snapshot.by_id)
+    return replace(snapshot, state=replace(snapshot.state, access=access))
 
 
 def never_listed(state: CatalogState) -> tuple[str, ...]:
-    """The regions with a part that has no listing; all of them while no region has a model."""
+    """The regions with a base part that has no listing; all of them while no region has a model."""
     if not any(it.rows for it in state.listings if it.part == MODELS):
         return state.regions
     listed = {(it.region, it.part) for it in state.listings}
-    return tuple(it for it in state.regions if any((it, part) not in listed for part in state.parts))
+    return tuple(
+        it for it in state.regions if any((it, part) not in listed for part in state.parts if part in BASE_PARTS)
+    )
 
 
 def is_incomplete(state: CatalogState) -> bool:

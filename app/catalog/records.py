@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime
 from typing import Any
 
+from app.catalog.access import AccessState
 from app.catalog.reading import Reader
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -21,6 +22,14 @@ GLOBAL = "global"
 MODELS = "models"
 PROFILES = "profiles"
 APPLICATION_PROFILES = "application_profiles"
+PROVISIONED = "provisioned"
+DEPLOYMENTS = "deployments"
+IMPORTED = "imported"
+MARKETPLACE = "marketplace"
+ROUTERS = "routers"
+# No listing of a region: a report a model (app/catalog/access.py).
+ACCESS = "access"
+# Those that a catalog is complete with; of all others nothing is expected (parts.py has them all).
 BASE_PARTS = (MODELS, PROFILES)
 
 
@@ -83,7 +92,29 @@ class InferenceProfile:
     models: tuple[ProfileModel, ...] = field(default=(), metadata={"read": read_profile_models})
 
 
-Row = FoundationModel | InferenceProfile
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AccountModel:
+    """Something callable that the account made: one row of a list of its provisioned models, deployments or the like.
+
+    `id` is its ARN. `base_id` is what its foundation model's ARN names, or an inference profile's where a prompt router
+    falls back to one; `target_ids` are all that a prompt router chooses from.
+
+    Source: Bedrock ProvisionedModelSummary, CustomModelDeploymentSummary, ImportedModelSummary,
+    MarketplaceModelEndpointSummary and PromptRouterSummary; discovery/rows.py has the keys of each.
+    """
+
+    id: str = field(metadata={"read": Reader.string})
+    name: str | None = field(default=None, metadata={"read": Reader.string})
+    base_id: str | None = field(default=None, metadata={"read": Reader.string})
+    status: str | None = field(default=None, metadata={"read": Reader.string})
+    created_at: datetime | None = field(default=None, metadata={"read": Reader.instant})
+    updated_at: datetime | None = field(default=None, metadata={"read": Reader.instant})
+    commitment_ends_at: datetime | None = field(default=None, metadata={"read": Reader.instant})
+    is_chat: bool | None = field(default=None, metadata={"read": Reader.boolean})
+    target_ids: tuple[str, ...] | None = field(default=None, metadata={"read": Reader.strings})
+
+
+Row = FoundationModel | InferenceProfile | AccountModel
 
 # The fields of a row that one statement of AWS's makes: a date may really be taken back (a retirement put off).
 LIFECYCLE_FIELDS = tuple(it.name for it in fields(FoundationModel) if it.metadata["aws"].startswith("modelLifecycle."))
@@ -94,7 +125,7 @@ OPTIONAL_FIELDS = tuple(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PartListing:
-    """The rows of one part of one region: `FoundationModel`s of the part `models`, else `InferenceProfile`s.
+    """The rows of one part of one region, of the part's record class (parts.py).
 
     `skipped_rows` counts the rows without a readable id, which are left out; `unread_fields` the optional values that
     could not be read and count as left out; `backfilled_rows` the rows that left out what they had before, which then
@@ -178,11 +209,15 @@ class LifeStage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelFacts:
-    """How a model can be called at one moment, and its life; `former_invocations` are where it has ended."""
+    """How a model can be called at one moment, and its life; `former_invocations` are where it has ended.
+
+    `access` is what AWS reports of it, in the facts of a change of that alone.
+    """
 
     invocations: tuple[Invocation, ...] = ()
     former_invocations: tuple[Invocation, ...] = ()
     stages: tuple[LifeStage, ...] = ()
+    access: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -214,6 +249,7 @@ class CatalogState:
     parts whose last visit failed. `attempted_at` is the last refresh of all regions, `refreshed_at` the last one that
     any region answered, `changed_at` the last one that changed a model. Parts that were never listed are tried again
     between two refreshes, the last time at `retried_at`; `retries` counts the attempts in a row that left one unlisted.
+    `access` is what is known of access to models, None while that part is off.
     `events` are what AWS changed lately, the newest last; `forgotten_event_id` is the newest that is no longer kept.
     """
 
@@ -229,5 +265,6 @@ class CatalogState:
     listings: tuple[PartListing, ...] = ()
     failures: tuple[PartFailure, ...] = ()
     removed: tuple[RemovedModel, ...] = ()
+    access: AccessState | None = None
     events: tuple[CatalogEvent, ...] = ()
     forgotten_event_id: str = ""

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from operator import attrgetter
 
+from app.catalog.access import AccessState, EntryAccess, of_models
 from app.catalog.cards import NO_CARDS, CardBook
 from app.catalog.entries import INVOKE_ORDER, CatalogEntry
 from app.catalog.lifecycle import turning_points
@@ -12,6 +13,7 @@ from app.catalog.merge import merge_listings
 from app.catalog.records import DEMO, EPOCH, MODELS, CatalogState, FoundationModel, InferenceProfile, RemovedModel
 
 DAY = timedelta(days=1)
+NOT_ASKED = EntryAccess()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -63,6 +65,7 @@ def build_snapshot(
         cards=cards,
         prefers_cards=state.source == DEMO,
     )
+    models = _with_reports(merged.models, state.access)
     distinct_rows = {
         id(row): row
         for listing in state.listings
@@ -83,8 +86,8 @@ def build_snapshot(
     return CatalogSnapshot(
         state=state,
         at=at,
-        models=merged.models,
-        application_profiles=merged.application_profiles,
+        models=models,
+        application_profiles=_with_reports(merged.application_profiles, state.access),
         orphan_profiles=merged.orphan_profiles,
         destinations=destinations,
         changed_at=max((moment for moment in changes if moment is not None), default=EPOCH),
@@ -92,8 +95,8 @@ def build_snapshot(
         days_from=days_from,
         invoke_order=tuple(invoke_order),
         cards=cards,
-        by_id={model.id: model for model in merged.models},
-        by_profile=models_by_profile(merged.models),
+        by_id={model.id: model for model in models},
+        by_profile=models_by_profile(models),
         profile_names=merged.profile_names,
         removed={gone.id: gone for gone in state.removed},
     )
@@ -140,6 +143,28 @@ def with_cards(snapshot: CatalogSnapshot, cards: CardBook, *, at: datetime) -> C
     new = reuse_models(new, snapshot)
     changed_at = snapshot.changed_at if new.models is snapshot.models else max(at, snapshot.changed_at)
     return replace(new, changed_at=changed_at)
+
+
+def with_access(snapshot: CatalogSnapshot, access: AccessState | None, *, at: datetime) -> CatalogSnapshot:
+    """The same snapshot with other reports on access, but for those of models that it does not have.
+
+    Returns:
+        A snapshot that changed at `at`, or with the same entries as before where the reports say nothing new.
+    """
+    kept = None if access is None else of_models(access, snapshot.by_id)
+    state = replace(snapshot.state, access=kept)
+    new = build_snapshot(state, at=snapshot.at, invoke_order=snapshot.invoke_order, cards=snapshot.cards)
+    new = reuse_models(new, snapshot)
+    changed_at = snapshot.changed_at if new.models is snapshot.models else max(at, snapshot.changed_at)
+    return replace(new, state=replace(state, changed_at=changed_at), changed_at=changed_at)
+
+
+def _with_reports(entries: tuple[CatalogEntry, ...], access: AccessState | None) -> tuple[CatalogEntry, ...]:
+    """The entries, each with what is known of access to its model; the same ones while that part is off."""
+    if access is None:
+        return entries
+    known = {it.model_id: EntryAccess(report=it.access) for it in access.reports}
+    return tuple(replace(it, access=known.get(it.model_id, NOT_ASKED)) for it in entries)
 
 
 def restrict_to_regions(state: CatalogState, regions: Sequence[str]) -> CatalogState:

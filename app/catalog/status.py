@@ -1,8 +1,12 @@
 """How fresh the catalog is, region by region and part by part: for readiness, the command line and the metrics."""
 
+from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from app.catalog.access import AccessReport, RegionPause
+from app.catalog.access_plan import open_pauses
 from app.catalog.aliases import GONE, AliasStatus
 from app.catalog.records import MODELS, PROFILES, PartFailure, PartListing
 from app.catalog.snapshot import CatalogSnapshot
@@ -69,8 +73,21 @@ class RegionStatus:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class AccessStatus:
+    """What is known of access: how many models are in each state, and how many callable ones were not asked for."""
+
+    models: Mapping[str, int]
+    not_asked: int
+    form: AccessReport | None
+    pauses: tuple[RegionPause, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CatalogStatus:
-    """The catalog: `ready` (at least one model is served), `stale` (older than two intervals) or `unavailable`."""
+    """The catalog: `ready` (at least one model is served), `stale` (older than two intervals) or `unavailable`.
+
+    `access` is None while that part is off.
+    """
 
     state: str
     source: str | None = None
@@ -82,6 +99,7 @@ class CatalogStatus:
     age_s: int | None = None
     regions: tuple[RegionStatus, ...] = ()
     aliases: tuple[AliasStatus, ...] = ()
+    access: AccessStatus | None = None
 
     @property
     def aliases_gone(self) -> int:
@@ -122,6 +140,20 @@ def status_of(
         age_s=age_s,
         regions=_regions(snapshot, at),
         aliases=aliases,
+        access=_access(snapshot, at),
+    )
+
+
+def _access(snapshot: CatalogSnapshot, at: datetime) -> AccessStatus | None:
+    access = snapshot.state.access
+    if access is None:
+        return None
+    asked = {it.model_id for it in access.reports}
+    return AccessStatus(
+        models=Counter(it.access.state for it in access.reports),
+        not_asked=sum(1 for it in snapshot.models if it.invocations and it.id not in asked),
+        form=access.form,
+        pauses=open_pauses(access.pauses, at=at),
     )
 
 

@@ -36,11 +36,15 @@ class UnknownValue(ValueError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ListFilter:
-    """Which list: one of VIEWS, None for the scope's; names or patterns of source regions and of destinations."""
+    """Which list: one of VIEWS, None for the scope's; names or patterns of source regions and of destinations.
+
+    Of `access`, an entry's state must be one, where there are any.
+    """
 
     view: str | None = None
     regions: tuple[str, ...] = ()
     within: tuple[str, ...] = ()
+    access: tuple[str, ...] = ()
 
 
 class EntryList:
@@ -137,7 +141,10 @@ class CatalogView:
         wanted = replace(wanted, view=wanted.view or self.scope.list_view)
         found = self._lists.get(wanted)
         if found is None:
-            found = self._lists[wanted] = EntryList(self._entries(wanted))
+            entries = self._entries(wanted)
+            if wanted.access:
+                entries = (it for it in entries if it.access_state in wanted.access)
+            found = self._lists[wanted] = EntryList(entries)
             while len(self._lists) > MAX_LISTS:
                 self._lists.popitem(last=False)
         return found

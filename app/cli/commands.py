@@ -25,6 +25,7 @@ from app.catalog.entries import CatalogEntry, profile_ids
 from app.catalog.records import EPOCH, PartResult
 from app.catalog.scope import ALL_VIEW, VIEWS
 from app.catalog.view import CatalogView, ListFilter, UnknownValue
+from app.cli.access_lines import access_lines
 from app.cli.card_table import card_table
 from app.cli.changes import changes, retirements
 from app.cli.matrix import LEGEND, matrix, or_dash
@@ -260,7 +261,8 @@ def _disagreements(view: CatalogView, entry: CatalogEntry) -> Iterator[str]:
 
 def _print_status(*, as_json: bool) -> None:
     services = current_services()
-    report: dict[str, Any] = CatalogReportSchema().dump(services.status())
+    status_now = services.status()
+    report: dict[str, Any] = CatalogReportSchema().dump(status_now)
     fleet = services.fleet.status() if services.fleet is not None else None
     of_webhooks = report_of_webhooks() if services.operator_file.webhooks else None
     if as_json:
@@ -291,6 +293,8 @@ def _print_status(*, as_json: bool) -> None:
     for alias in report["aliases"]:
         if reason := _alias_reason(alias):
             out.print(reason)
+    for line in access_lines(status_now.access):
+        out.print(line)
     if fleet:
         out.print(str(fleet))
     if report["regions"]:

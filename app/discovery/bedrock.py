@@ -22,7 +22,7 @@ from app.catalog.reading import Malformed
 from app.catalog.records import APPLICATION_PROFILES, MODELS, PROFILES, PartFailure, PartListing, PartResult
 from app.discovery.rows import read_rows
 from app.telemetry.redaction import redacted
-from config import ALL_REGIONS, Settings, partition_of
+from config import ALL_REGIONS, Settings, listed_parts, partition_of
 
 # A region a thread, its calls one after the other on one connection: quicker and cheaper than all calls at once.
 MAX_THREADS = 40
@@ -80,13 +80,13 @@ class BedrockSource:
             NoBedrockRegions: there is nothing to visit.
         """
         self._default_region = settings.aws_region
-        self._parts = settings.parts
+        self._parts = listed_parts(settings.parts)
         self._timeout_s = settings.refresh_timeout_s
         self._config = Config(
             connect_timeout=min(CONNECT_TIMEOUT_S, self._timeout_s),
             read_timeout=min(READ_TIMEOUT_S, self._timeout_s),
             retries={"mode": "standard", "total_max_attempts": MAX_ATTEMPTS},
-            max_pool_connections=len(settings.parts),
+            max_pool_connections=len(listed_parts(settings.parts)),
             tcp_keepalive=True,
         )
         self._making_client = threading.Lock()

