@@ -6,7 +6,14 @@ from dataclasses import dataclass, replace
 from itertools import islice
 
 from app.catalog.entries import ACTIVE, CatalogEntry
-from app.catalog.event_changes import INVOCATION_CHANGED, Side, changes_of, regions_difference
+from app.catalog.event_changes import (
+    INVOCATION_CHANGED,
+    LIFECYCLE_CHANGED,
+    Side,
+    changes_of,
+    invocation_difference,
+    regions_difference,
+)
 from app.catalog.filters import InvocationFilter
 from app.catalog.model_facts import NO_FACTS, lifecycle_in, restrict_facts
 from app.catalog.patterns import PatternSet, matching
@@ -115,9 +122,16 @@ def visible_event(view: CatalogView, event: CatalogEvent, regions: frozenset[str
     only = InvocationFilter(regions=regions)
     cut = replace(event, before=_cut(view, event, event.before, only), after=_cut(view, event, event.after, only))
     before, after = changes_of(cut)
-    if event.type == INVOCATION_CHANGED:
+    if _tells_of_ways(event):
         before, after = _with_regions(event, cut, before or {}, after or {})
     return VisibleEvent(event=cut, before=before, after=after) if before or after else None
+
+
+def _tells_of_ways(event: CatalogEvent) -> bool:
+    """Whether it is the event of its refresh to say which ways came or went, be it with the end of the model there."""
+    if event.type != LIFECYCLE_CHANGED:
+        return event.type == INVOCATION_CHANGED
+    return not any(invocation_difference(event.before or NO_FACTS, event.after or NO_FACTS))
 
 
 def _with_regions(event: CatalogEvent, cut: CatalogEvent, before: Side, after: Side) -> tuple[Side, Side]:
@@ -131,9 +145,8 @@ def _with_regions(event: CatalogEvent, cut: CatalogEvent, before: Side, after: S
     return _joined(before, lost), _joined(after, gained)
 
 
-def _joined(ways: Side, regions: Side) -> Side:
-    found = [*ways.get("invocations", ()), *regions.get("invocations", ())]
-    return {**ways, **regions, "invocations": found} if regions else ways
+def _joined(side: Side, regions: Side) -> Side:
+    return side | {name: [*side.get(name, ()), *found] for name, found in regions.items()}
 
 
 def _cut(view: CatalogView, event: CatalogEvent, facts: ModelFacts | None, only: InvocationFilter) -> ModelFacts | None:

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app.catalog.changes import derive_events, with_events
-from app.catalog.event_changes import ADDED, INVOCATION_CHANGED, REGIONS_CHANGED, RETIREMENT_NEAR
+from app.catalog.event_changes import ADDED, INVOCATION_CHANGED, LIFECYCLE_CHANGED, REGIONS_CHANGED, RETIREMENT_NEAR
 from app.catalog.scope import EntryPatterns, Scope
 from app.catalog.snapshot import CatalogSnapshot, build_snapshot
 from app.catalog.view import CatalogView, UnknownValue
@@ -246,6 +246,16 @@ def test_a_way_that_comes_or_goes_is_a_region_more_or_less_to_a_scope_that_sees_
     assert (both.before, both.after) == ({}, {"invocations": [way]})
 
 
+def test_a_way_that_goes_with_the_end_of_its_model_is_a_region_less_to_a_scope_that_sees_nothing_else() -> None:
+    own = snapshot(listing(EAST, model("a"), profile("us.a", {"a": [EAST]})))
+    ended = snapshot(listing(EAST, model("a", end_of_life_at=NOW - timedelta(days=1))))
+
+    (gone,) = seen(scoped(after(own, ended), models=("us.*",)))
+
+    assert gone.event.type == LIFECYCLE_CHANGED
+    assert gone.after == {} and gone.before is not None and gone.before["regions"] == [EAST]
+
+
 EU = frozenset({"eu-west-1", "eu-central-1"})
 
 
@@ -274,7 +284,7 @@ SCOPES: dict[str, dict[str, tuple[str, ...]]] = {
 }
 
 
-@settings(max_examples=40)
+@settings(max_examples=60)
 @given(WORLDS, WORLDS, st.sampled_from(sorted(SCOPES)))
 def test_the_events_of_a_scope_lead_from_what_it_saw_to_what_it_sees(old: World, new: World, name: str) -> None:
     later = NOW + timedelta(days=2)  # Past all generated dates.
