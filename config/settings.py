@@ -24,7 +24,17 @@ from config.sdk import sdk_region
 from config.store_url import StoreUrl, fleet_name, store_url
 
 SOURCES = ("aws", "demo")
-PARTS = ("models", "profiles", "application_profiles")
+# The table that says what each is stands in app/catalog/parts.py.
+PARTS = (
+    "models",
+    "profiles",
+    "application_profiles",
+    "provisioned",
+    "deployments",
+    "imported",
+    "marketplace",
+    "routers",
+)
 VIEWS = ("models", "profiles", "all")
 INVOCATION_KINDS = ("on_demand", "geographic", "global")
 
@@ -123,8 +133,8 @@ class Settings:
         "CATALOG_PARTS",
         ("models", "profiles"),
         some_of(*PARTS, required=PARTS[0]),
-        "The kinds of listing to request from each region: `models`, `profiles`, and `application_profiles`, the "
-        "account's own",
+        "The kinds of listing to request from each region: `models`, `profiles`, and what is the account's own: "
+        "`application_profiles`, `provisioned`, `deployments`, `imported`, `marketplace`, `routers`",
         child=True,
     )
     list_view: str = _setting(
