@@ -26,7 +26,18 @@ from config.store_url import StoreUrl, fleet_name, store_url
 SOURCES = ("aws", "demo")
 # No listing: asked for model by model (app/refresh/access_checker.py).
 ACCESS = "access"
-PARTS = ("models", "profiles", "application_profiles", ACCESS)
+# The table that says what each listing is stands in app/catalog/parts.py.
+PARTS = (
+    "models",
+    "profiles",
+    "application_profiles",
+    "provisioned",
+    "deployments",
+    "imported",
+    "marketplace",
+    "routers",
+    ACCESS,
+)
 VIEWS = ("models", "profiles", "all")
 INVOCATION_KINDS = ("on_demand", "geographic", "global")
 
@@ -130,8 +141,9 @@ class Settings:
         "CATALOG_PARTS",
         ("models", "profiles"),
         some_of(*PARTS, required=PARTS[0]),
-        "The kinds of listing to request from each region: `models`, `profiles`, and `application_profiles`, the "
-        "account's own; with `access`, reports on which models the account may call",
+        "The kinds of listing to request from each region: `models`, `profiles`, and what is the account's own: "
+        "`application_profiles`, `provisioned`, `deployments`, `imported`, `marketplace`, `routers`; with `access`, "
+        "reports on which models the account may call",
         child=True,
     )
     list_view: str = _setting(

@@ -6,11 +6,18 @@ from datetime import datetime
 
 from app.catalog.access import EntryAccess
 from app.catalog.cards.records import Card
-from app.catalog.records import GLOBAL, TEXT, FoundationModel, Invocation
+from app.catalog.records import GLOBAL, TEXT, AccountModel, FoundationModel, Invocation
 
 MODEL = "model"
 INFERENCE_PROFILE = "inference_profile"
 ALIAS = "alias"
+# Of the account's own, one for each of their parts.
+PROVISIONED_MODEL = "provisioned_model"
+MODEL_DEPLOYMENT = "model_deployment"
+IMPORTED_MODEL = "imported_model"
+MARKETPLACE_ENDPOINT = "marketplace_endpoint"
+PROMPT_ROUTER = "prompt_router"
+ACCOUNT_KINDS = (PROVISIONED_MODEL, MODEL_DEPLOYMENT, IMPORTED_MODEL, MARKETPLACE_ENDPOINT, PROMPT_ROUTER)
 
 ACTIVE = "active"
 DEPRECATED = "deprecated"
@@ -24,6 +31,9 @@ WORLDWIDE = "global"
 INVOKE_ORDER = (ON_DEMAND, GEOGRAPHIC, WORLDWIDE)
 # A region says that a profile calls the model, and its profiles are not known.
 UNKNOWN_PROFILE = "unknown_profile"
+# One of the account's own is called by its ARN in its region, or stands there and cannot be called as it is.
+ACCOUNT = "account"
+NOT_CALLABLE = "not_callable"
 
 APPLICATION = "application"
 # A geography of more letters is a word: `Global`, but `EU` and `APAC`.
@@ -54,8 +64,9 @@ class CatalogEntry:
     `invocations` stand in order of preference; `former_invocations` are those of regions where the model has reached
     its end of life. Of a profile, both are its own, and so are the prices of its card; all else is its model's. `rows`
     are what the facts come from, in the regions' order of preference. `aliases` are the operator's names that stand for
-    it; an alias has all else of the entry `alias_of`, which it stands for. `access` is its model's, None while that
-    part is off.
+    it; an alias has all else of the entry `alias_of`, which it stands for. `account_row` is the row of one of the
+    account's own, whose facts are its base model's and whose `model_id` is its own ARN where no base is known.
+    `access` is its model's, None while that part is off.
     """
 
     kind: str = MODEL
@@ -78,6 +89,8 @@ class CatalogEntry:
     aliases: tuple[str, ...] = ()
     access: EntryAccess | None = None
     rows: tuple[RowGroup, ...] = field(default=(), repr=False)
+    account_row: AccountModel | None = None
+    base_model_id: str | None = None
 
     @property
     def is_text(self) -> bool:
@@ -122,7 +135,7 @@ class CatalogEntry:
         """The id to send, by region; a region whose id is unknown is left out."""
         ids: dict[str, str] = {}
         for way in self.invocations:
-            if way.kind != UNKNOWN_PROFILE:
+            if way.kind not in (UNKNOWN_PROFILE, NOT_CALLABLE):
                 for region in way.regions:
                     ids.setdefault(region, way.profile_id or self.model_id)
         return dict(sorted(ids.items()))

@@ -75,11 +75,10 @@ def restrict(
     known = {
         it.profile_id for it in (*entry.invocations, *entry.former_invocations) if it.profile_id in cards.known_ids
     }
-    if len(entry.rows) == 1 and known.issubset(it.profile_id for it in (*invocations, *former)):
-        row, regions = entry.rows[0]
-        rows: tuple[RowGroup, ...] = (
-            entry.rows if left.issuperset(regions) else ((row, tuple(region for region in regions if region in left)),)
-        )
+    if len(entry.rows) <= 1 and known.issubset(it.profile_id for it in (*invocations, *former)):
+        rows: tuple[RowGroup, ...] = entry.rows
+        if not all(left.issuperset(regions) for _, regions in rows):
+            rows = tuple((row, tuple(region for region in regions if region in left)) for row, regions in rows)
         return replace(entry, invocations=invocations, former_invocations=former, rows=rows)
     groups = ((row, [region for region in regions if region in left]) for row, regions in entry.rows)
     rows = row_groups([group for group in groups if group[1]], rank, {})

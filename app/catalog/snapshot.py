@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from operator import attrgetter
 
 from app.catalog.access import AccessState, EntryAccess, of_models
+from app.catalog.account_models import account_entries
 from app.catalog.cards import NO_CARDS, CardBook
 from app.catalog.entries import INVOKE_ORDER, CatalogEntry
 from app.catalog.lifecycle import turning_points
@@ -20,9 +21,10 @@ NOT_ASKED = EntryAccess()
 class CatalogSnapshot:
     """The whole catalog at one moment; immutable, shared by all readers.
 
-    `models` are newest first, then by id. `changed_at` is when a client could last have seen them change. At
-    `valid_until` the same state gives another answer (a model reaches its end of life, or has a day less to it), so it
-    is derived anew. `days_from` is the midnight that days to an end are counted from; None where none is ahead.
+    `models`, and what is the account's own, are newest first, then by id. `changed_at` is when a client could last have
+    seen them change. At `valid_until` the same state gives another answer (a model reaches its end of life, or has a
+    day less to it), so it is derived anew. `days_from` is the midnight that days to an end are counted from; None where
+    none is ahead.
     `invoke_order` and `cards` are what it was derived with, beside its state.
     """
 
@@ -30,6 +32,7 @@ class CatalogSnapshot:
     at: datetime
     models: tuple[CatalogEntry, ...]
     application_profiles: tuple[CatalogEntry, ...] = ()
+    account_models: tuple[CatalogEntry, ...] = ()
     orphan_profiles: int = 0
     destinations: frozenset[str] = frozenset()
     changed_at: datetime
@@ -83,11 +86,13 @@ def build_snapshot(
     destinations = frozenset(
         place for row in profiles if isinstance(row, InferenceProfile) for _, places in row.models for place in places
     )
+    by_id = {model.id: model for model in models}
     return CatalogSnapshot(
         state=state,
         at=at,
         models=models,
         application_profiles=_with_reports(merged.application_profiles, state.access),
+        account_models=_with_reports(account_entries(state.listings, by_id, cards=cards, at=at), state.access),
         orphan_profiles=merged.orphan_profiles,
         destinations=destinations,
         changed_at=max((moment for moment in changes if moment is not None), default=EPOCH),
@@ -95,7 +100,7 @@ def build_snapshot(
         days_from=days_from,
         invoke_order=tuple(invoke_order),
         cards=cards,
-        by_id={model.id: model for model in models},
+        by_id=by_id,
         by_profile=models_by_profile(models),
         profile_names=merged.profile_names,
         removed={gone.id: gone for gone in state.removed},
@@ -119,6 +124,7 @@ def reuse_models(snapshot: CatalogSnapshot, previous: CatalogSnapshot | None) ->
         previous is None
         or snapshot.models != previous.models
         or snapshot.application_profiles != previous.application_profiles
+        or snapshot.account_models != previous.account_models
         or snapshot.profile_names != previous.profile_names
         or not snapshot.cards.has_same_prices(previous.cards, snapshot.by_profile)
     ):
@@ -127,6 +133,7 @@ def reuse_models(snapshot: CatalogSnapshot, previous: CatalogSnapshot | None) ->
         snapshot,
         models=previous.models,
         application_profiles=previous.application_profiles,
+        account_models=previous.account_models,
         by_id=previous.by_id,
         by_profile=previous.by_profile,
         profile_names=previous.profile_names,

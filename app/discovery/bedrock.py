@@ -19,13 +19,29 @@ from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError, 
 from botocore.parsers import ResponseParserError
 
 from app.catalog.reading import Malformed
-from app.catalog.records import APPLICATION_PROFILES, MODELS, PROFILES, PartFailure, PartListing, PartResult
-from app.discovery.rows import read_rows
+from app.catalog.records import (
+    APPLICATION_PROFILES,
+    BASE_PARTS,
+    DEPLOYMENTS,
+    IMPORTED,
+    MARKETPLACE,
+    MODELS,
+    PROFILES,
+    PROVISIONED,
+    ROUTERS,
+    PartFailure,
+    PartListing,
+    PartResult,
+)
+from app.discovery.connections import Connections
+from app.discovery.rows import Rows, read_rows
 from app.telemetry.redaction import redacted
 from config import ALL_REGIONS, Settings, listed_parts, partition_of
 
 # A region a thread, its calls one after the other on one connection: quicker and cheaper than all calls at once.
 MAX_THREADS = 40
+# Optional parts wait while so many calls are under way, or of base parts still to come; base parts never do.
+MAX_CONNECTIONS = 40
 # A part that takes longer no longer keeps the region's next one waiting.
 PART_HEAD_START_S = 1.0
 CONNECT_TIMEOUT_S = 5
@@ -55,6 +71,11 @@ CALLS = {
     APPLICATION_PROFILES: Call(
         operation="list_inference_profiles", rows="inferenceProfileSummaries", arguments={"typeEquals": "APPLICATION"}
     ),
+    PROVISIONED: Call(operation="list_provisioned_model_throughputs", rows="provisionedModelSummaries"),
+    DEPLOYMENTS: Call(operation="list_custom_model_deployments", rows="modelDeploymentSummaries"),
+    IMPORTED: Call(operation="list_imported_models", rows="modelSummaries"),
+    MARKETPLACE: Call(operation="list_marketplace_model_endpoints", rows="marketplaceModelEndpoints"),
+    ROUTERS: Call(operation="list_prompt_routers", rows="promptRouterSummaries"),
 }
 
 
@@ -80,7 +101,8 @@ class BedrockSource:
             NoBedrockRegions: there is nothing to visit.
         """
         self._default_region = settings.aws_region
-        self._parts = listed_parts(settings.parts)
+        # Base parts begin first: in Python a sort keeps the order of what is equal.
+        self._parts = sorted(listed_parts(settings.parts), key=lambda part: part not in BASE_PARTS)
         self._timeout_s = settings.refresh_timeout_s
         self._config = Config(
             connect_timeout=min(CONNECT_TIMEOUT_S, self._timeout_s),
@@ -109,8 +131,10 @@ class BedrockSource:
         # Not waited for at the end: what it waits for may never answer.
         credentials = ThreadPoolExecutor(1).submit(self._resolve_credentials)
         wait([credentials], self._timeout_s * CREDENTIALS_SHARE)
+        base_calls = len(self.regions) * len(set(self._parts) & set(BASE_PARTS))
+        connections = Connections(MAX_CONNECTIONS, base_calls=base_calls)
         with ThreadPoolExecutor(min(MAX_THREADS, len(self.regions))) as pool:
-            for visit in [pool.submit(self._visit, region, credentials, write) for region in self.regions]:
+            for visit in [pool.submit(self._visit, region, credentials, connections, write) for region in self.regions]:
                 visit.result()
 
     def client(self, region: str) -> Any:
@@ -120,7 +144,13 @@ class BedrockSource:
         client.meta.events.register("before-parse.bedrock.*", take_rows)
         return client
 
-    def _visit(self, region: str, credentials: "Future[None]", write: Callable[[PartResult], None]) -> None:
+    def _visit(
+        self,
+        region: str,
+        credentials: "Future[None]",
+        connections: Connections,
+        write: Callable[[PartResult], None],
+    ) -> None:
         @cache
         def client() -> Any:
             limit_s = self._timeout_s * CREDENTIALS_SHARE
@@ -130,7 +160,9 @@ class BedrockSource:
             return self.client(region)
 
         def visit(part: str) -> None:
-            write(visit_part(client, region, part))
+            with connections.open(is_base=part in BASE_PARTS):
+                result = visit_part(client, region, part)
+            write(result)
 
         threads = []
         for part in self._parts:
@@ -162,7 +194,9 @@ def visit_part(client: Callable[[], Any], region: str, part: str) -> PartResult:
     try:
         found = read_rows(list_rows(client(), part), part)
     except Exception as error:  # noqa: BLE001 - the top of a visit: each way to fail is this part's failure.
-        return failure_of(error, region=region, part=part, began=began)
+        if not is_not_offered(error, part):
+            return failure_of(error, region=region, part=part, began=began)
+        found = Rows(rows=(), skipped_rows=0, unread_fields=0)
     return PartListing(
         region=region,
         part=part,
@@ -212,6 +246,18 @@ def take_rows(response_dict: dict[str, Any], customized_response_dict: dict[str,
     for key in {call.rows for call in CALLS.values()} & set(body):
         customized_response_dict[key] = body.pop(key)
     response_dict["body"] = json.dumps(body).encode()
+
+
+def is_not_offered(error: Exception, part: str) -> bool:
+    """Whether the region has no such part, which is none of it there and no failure.
+
+    Where there is no provisioned throughput AWS denies access without the name of an action.
+    """
+    if part in BASE_PARTS or not isinstance(error, ClientError):
+        return False
+    code, text = error.response["Error"].get("Code"), str(error.response["Error"].get("Message", ""))
+    is_nameless = part == PROVISIONED and code == "AccessDeniedException" and "bedrock:" not in text
+    return code == "UnknownOperationException" or is_nameless
 
 
 def failure_of(error: Exception, *, region: str, part: str, began: float) -> PartFailure:
