@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from app.catalog.cards.records import Card
+from app.catalog.cards.records import MODALITIES, Card
 from app.catalog.records import GLOBAL, TEXT, FoundationModel, Invocation
 
 MODEL = "model"
@@ -83,10 +83,11 @@ class CatalogEntry:
     def unused_card_fields(self) -> tuple[str, ...]:
         """What the entry does not take from its card, because Bedrock tells it or because it is a profile's own."""
         card = self.card
-        if card is None or card.display_name is None:
+        if card is None:
             return ()
         is_named_by_card = self.kind == MODEL and (card.overrides_name or not any(row.name for row, _ in self.rows))
-        return () if is_named_by_card else ("display_name",)
+        name = () if is_named_by_card or card.display_name is None else ("display_name",)
+        return (*name, *MODALITIES) if self.rows else name
 
     @property
     def regions(self) -> tuple[str, ...]:
