@@ -6,6 +6,7 @@ from marshmallow import Schema, fields, post_dump
 
 from app.api.fields import SOMETIMES, RegionMap
 from app.catalog.cards import card_payload
+from app.catalog.cards.records import MODALITIES
 from app.catalog.entries import ALIAS, APPLICATION, INFERENCE_PROFILE, MODEL, RETIRED, CatalogEntry
 
 KINDS = (MODEL, INFERENCE_PROFILE, ALIAS)
@@ -15,13 +16,24 @@ OF_KIND = {
     "model_id": INFERENCE_PROFILE,
     "geography": INFERENCE_PROFILE,
     "destinations": INFERENCE_PROFILE,
+    "mantle": MODEL,
+    "data_retention": MODEL,
     "alias_of": ALIAS,
 }
+
+
+# The keys that stand only while the part `mantle` is on.
+OF_MANTLE = ("mantle", "endpoints", "data_retention")
 
 
 def capabilities_of(entry: CatalogEntry) -> dict[str, Any] | None:
     known = entry.card.capabilities if entry.card is not None else None
     return None if known is None else known.as_tree()
+
+
+def _modalities() -> fields.List[Any]:
+    description = "Null where neither Bedrock nor a card tells them."
+    return fields.List(fields.String(), allow_none=True, metadata={"description": description})
 
 
 def _list_of_texts() -> fields.List[Any]:
@@ -80,8 +92,25 @@ class InvocationsSchema(Schema):
         "Of a profile: the regions where a call is processed, by the region that it is sent to; `global` for any.",
         sometimes=True,
     )
-    input_modalities = fields.List(fields.String())
-    output_modalities = fields.List(fields.String())
+    mantle = RegionMap(
+        fields.String(),
+        "Of a model: the id to send to the endpoint bedrock-mantle, in each region where that serves it.",
+        sometimes=True,
+    )
+    endpoints = fields.List(
+        fields.String(),
+        metadata={"description": "Which endpoints serve it: bedrock-runtime, bedrock-mantle.", SOMETIMES: True},
+    )
+    data_retention = fields.Function(
+        lambda entry: entry.data_retention,
+        metadata={
+            "type": ["object", "null"],
+            "description": "Of a model: what Mantle tells of the data retention that it needs, as `allowed_modes`.",
+            SOMETIMES: True,
+        },
+    )
+    input_modalities = _modalities()
+    output_modalities = _modalities()
     response_streaming = fields.Boolean(allow_none=True, metadata={"description": "Null where AWS does not tell."})
 
     card = fields.Function(
@@ -97,8 +126,12 @@ class InvocationsSchema(Schema):
     )
     aliases = fields.List(fields.String(), metadata={"description": "The operator's names that stand for it."})
 
-    @post_dump
-    def keep_keys_of_kind(self, data: dict[str, Any], **_: Any) -> dict[str, Any]:
+    @post_dump(pass_original=True)
+    def keep_keys_of_kind(self, data: dict[str, Any], entry: CatalogEntry, **_: Any) -> dict[str, Any]:
+        if entry.mantle_rows is None:
+            data = {name: value for name, value in data.items() if name not in OF_MANTLE}
+        elif not entry.rows:
+            data |= {name: data[name] or None for name in MODALITIES if name in data}
         kind = target = data["kind"]
         if kind == ALIAS:
             target = MODEL if data["alias_of"] == data["model_id"] else INFERENCE_PROFILE
@@ -117,6 +150,8 @@ def description_of(entry: CatalogEntry) -> str:
 
 def _where(entry: CatalogEntry) -> str:
     regions = entry.regions
+    if not regions and entry.mantle:
+        return f"on Mantle in {', '.join(entry.mantle) if len(entry.mantle) < 2 else f'{len(entry.mantle)} regions'}"
     return "".join(regions) if len(regions) < 2 else f"{len(regions)} regions"
 
 

@@ -13,12 +13,14 @@ from typing import Any, TypeVar
 from app.catalog.reading import Reader, parsed
 from app.catalog.records import (
     BASE_PARTS,
+    MANTLE,
     MODELS,
     PROFILES,
     CatalogState,
     FoundationModel,
     InferenceProfile,
     Invocation,
+    MantleModel,
     PartFailure,
     PartListing,
     PartResult,
@@ -30,12 +32,14 @@ from app.catalog.records import (
 # optional keys are none.
 FORMAT = 2
 
-RowT = TypeVar("RowT", FoundationModel, InferenceProfile)
+RowT = TypeVar("RowT", FoundationModel, InferenceProfile, MantleModel)
 # Rows already read, so that an equal one is not kept twice.
 KnownRows = dict[Row, Row]
 
 MODEL_READERS = tuple((it.name, it.metadata["read"]) for it in fields(FoundationModel))
 PROFILE_READERS = tuple((it.name, it.metadata["read"]) for it in fields(InferenceProfile))
+MANTLE_READERS = tuple((it.name, it.metadata["read"]) for it in fields(MantleModel))
+READERS = {FoundationModel: MODEL_READERS, InferenceProfile: PROFILE_READERS, MantleModel: MANTLE_READERS}
 
 
 def encode_result(result: PartResult) -> bytes:
@@ -67,9 +71,10 @@ def encode_state(state: CatalogState) -> bytes:
     """The stored form; listings name their rows by place in two tables."""
     models: dict[Row, int] = {}
     profiles: dict[Row, int] = {}
+    mantle_models: dict[Row, int] = {}
 
     def place_in(listing: PartListing) -> Callable[[Row], int]:
-        table = models if listing.part == MODELS else profiles
+        table = {MODELS: models, MANTLE: mantle_models}.get(listing.part, profiles)
         return lambda row: table.setdefault(row, len(table))
 
     listings = [_plain_listing(listing, place_in(listing)) for listing in state.listings]
@@ -86,6 +91,7 @@ def encode_state(state: CatalogState) -> bytes:
             "retried_at": _instant(state.retried_at),
             "models": [_plain_row(row) for row in models],
             "profiles": [_plain_row(row) for row in profiles],
+            **({"mantle_models": [_plain_row(row) for row in mantle_models]} if mantle_models else {}),
             "listings": listings,
             "failures": [_plain_failure(failure) for failure in state.failures],
             "removed": [_plain_removed(gone) for gone in state.removed],
@@ -103,9 +109,11 @@ def decode_state(data: bytes) -> CatalogState:
     _check_distinct(value.get("failures"), "region", "part")
     models = [_read_model(row) for row in value.get("models").each()]
     profiles = [_read_profile(row) for row in value.get("profiles").each()]
+    mantle_models = [_read_mantle_model(row) for row in value.get("mantle_models").each()]
 
     def row_at(listing: Reader) -> Callable[[Reader], Row]:
-        table: list[Any] = models if listing.get("part").string() == MODELS else profiles
+        tables: dict[str, list[Any]] = {MODELS: models, MANTLE: mantle_models}
+        table: list[Any] = tables.get(listing.get("part").string(), profiles)
         return lambda place: _at(table, place)
 
     return CatalogState(
@@ -193,12 +201,12 @@ def _instant(at: datetime | None) -> str | None:
 
 def _plain_row(row: Row) -> dict[str, Any]:
     """The fields that are there, by name; `_line` writes the dates."""
-    names = MODEL_READERS if isinstance(row, FoundationModel) else PROFILE_READERS
-    return {name: value for name, _ in names if (value := getattr(row, name)) is not None}
+    return {name: value for name, _ in READERS[type(row)] if (value := getattr(row, name)) is not None}
 
 
 def _row_reader(part: str) -> Callable[[Reader], Row]:
-    return _read_model if part == MODELS else _read_profile
+    readers: dict[str, Callable[[Reader], Row]] = {MODELS: _read_model, MANTLE: _read_mantle_model}
+    return readers.get(part, _read_profile)
 
 
 def _read_model(row: Reader) -> FoundationModel:
@@ -207,6 +215,10 @@ def _read_model(row: Reader) -> FoundationModel:
 
 def _read_profile(row: Reader) -> InferenceProfile:
     return InferenceProfile(**_read_fields(row, PROFILE_READERS))
+
+
+def _read_mantle_model(row: Reader) -> MantleModel:
+    return MantleModel(**_read_fields(row, MANTLE_READERS))
 
 
 def _read_fields(row: Reader, readers: tuple[tuple[str, Callable[[Reader], Any]], ...]) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from app.catalog.cards.records import MODALITIES, Card
-from app.catalog.records import GLOBAL, TEXT, FoundationModel, Invocation
+from app.catalog.records import GLOBAL, TEXT, FoundationModel, Invocation, MantleModel
 
 MODEL = "model"
 INFERENCE_PROFILE = "inference_profile"
@@ -23,6 +23,12 @@ WORLDWIDE = "global"
 INVOKE_ORDER = (ON_DEMAND, GEOGRAPHIC, WORLDWIDE)
 # A region says that a profile calls the model, and its profiles are not known.
 UNKNOWN_PROFILE = "unknown_profile"
+# Not of an entry's invocations, which are the runtime endpoint's: how filters and scopes look at Mantle.
+ON_MANTLE = "mantle"
+
+# Endpoints, as AWS names them.
+RUNTIME_ENDPOINT = "bedrock-runtime"
+MANTLE_ENDPOINT = "bedrock-mantle"
 
 APPLICATION = "application"
 
@@ -38,6 +44,8 @@ def kind_of_profile(destinations: tuple[str, ...]) -> str:
 
 # The rows of a model that are equal, and their regions.
 RowGroup = tuple[FoundationModel, tuple[str, ...]]
+# The same of its rows on Mantle.
+MantleGroup = tuple[MantleModel, tuple[str, ...]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,7 +55,9 @@ class CatalogEntry:
     `invocations` stand in order of preference; `former_invocations` are those of regions where the model has reached
     its end of life. Of a profile, both are its own, and so are the prices of its card; all else is its model's. `rows`
     are what the facts come from, in the regions' order of preference. `aliases` are the operator's names that stand for
-    it; an alias has all else of the entry `alias_of`, which it stands for.
+    it; an alias has all else of the entry `alias_of`, which it stands for. `mantle_rows` are where Mantle serves the
+    model under its id, in the regions' order of preference, None while that part is off. A model that is on Mantle
+    alone has no `rows`.
     """
 
     kind: str = MODEL
@@ -69,6 +79,7 @@ class CatalogEntry:
     alias_of: str | None = None
     aliases: tuple[str, ...] = ()
     rows: tuple[RowGroup, ...] = field(default=(), repr=False)
+    mantle_rows: tuple[MantleGroup, ...] | None = None
 
     @property
     def is_text(self) -> bool:
@@ -76,8 +87,37 @@ class CatalogEntry:
 
     @property
     def is_callable(self) -> bool:
-        """Whether it is callable, or was until its end of life."""
-        return bool(self.invocations) or (self.lifecycle == RETIRED and bool(self.former_invocations))
+        """Whether it is callable, on Mantle too, or was until its end of life."""
+        return (
+            bool(self.invocations)
+            or bool(self.mantle_rows)
+            or (self.lifecycle == RETIRED and bool(self.former_invocations))
+        )
+
+    @property
+    def mantle(self) -> dict[str, str] | None:
+        """The id to send to Mantle, by region; None while that part is off."""
+        if self.mantle_rows is None:
+            return None
+        return dict(sorted((region, row.id) for row, regions in self.mantle_rows for region in regions))
+
+    @property
+    def mantle_ways(self) -> tuple[Invocation, ...]:
+        """Mantle as an invocation: what AWS does not tell is where a call is processed."""
+        return tuple(Invocation(kind=ON_MANTLE, regions=regions) for _, regions in self.mantle_rows or ())
+
+    @property
+    def endpoints(self) -> list[str]:
+        """The endpoints that serve it."""
+        served = ((RUNTIME_ENDPOINT, self.invocations), (MANTLE_ENDPOINT, self.mantle_rows))
+        return [endpoint for endpoint, ways in served if ways]
+
+    @property
+    def data_retention(self) -> dict[str, list[str]] | None:
+        """What Mantle tells of it in the first region that does, as it tells it; None where none does."""
+        modes = (row.data_retention_modes for row, _ in self.mantle_rows or ())
+        known = next((it for it in modes if it is not None), None)
+        return None if known is None else {"allowed_modes": list(known)}
 
     @property
     def unused_card_fields(self) -> tuple[str, ...]:

@@ -21,6 +21,7 @@ GLOBAL = "global"
 MODELS = "models"
 PROFILES = "profiles"
 APPLICATION_PROFILES = "application_profiles"
+MANTLE = "mantle"
 BASE_PARTS = (MODELS, PROFILES)
 
 
@@ -83,7 +84,24 @@ class InferenceProfile:
     models: tuple[ProfileModel, ...] = field(default=(), metadata={"read": read_profile_models})
 
 
-Row = FoundationModel | InferenceProfile
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MantleModel:
+    """One row of a region's list of models on Mantle; only the id is certain to be there.
+
+    Source: OpenAI's Model, and what AWS adds to it.
+    """
+
+    id: str = field(metadata={"aws": "id", "read": Reader.string})
+    created_at: datetime | None = _optional("created", Reader.instant)
+    status: str | None = _optional("status", Reader.string)
+    data_retention_modes: tuple[str, ...] | None = _optional("data_retention.allowed_modes", Reader.strings)
+
+    @property
+    def is_available(self) -> bool:
+        return self.status in (None, "available")
+
+
+Row = FoundationModel | InferenceProfile | MantleModel
 
 # The fields of a row that one statement of AWS's makes: a date may really be taken back (a retirement put off).
 LIFECYCLE_FIELDS = tuple(it.name for it in fields(FoundationModel) if it.metadata["aws"].startswith("modelLifecycle."))

@@ -8,8 +8,18 @@ from operator import attrgetter
 from app.catalog.cards import NO_CARDS, CardBook
 from app.catalog.entries import INVOKE_ORDER, CatalogEntry
 from app.catalog.lifecycle import turning_points
+from app.catalog.mantle import with_mantle
 from app.catalog.merge import merge_listings
-from app.catalog.records import DEMO, EPOCH, MODELS, CatalogState, FoundationModel, InferenceProfile, RemovedModel
+from app.catalog.records import (
+    DEMO,
+    EPOCH,
+    MANTLE,
+    MODELS,
+    CatalogState,
+    FoundationModel,
+    InferenceProfile,
+    RemovedModel,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -59,6 +69,10 @@ def build_snapshot(
         cards=cards,
         prefers_cards=state.source == DEMO,
     )
+    if MANTLE in state.parts:
+        merged = with_mantle(
+            merged, state.listings, regions=state.regions, cards=cards, prefers_cards=state.source == DEMO
+        )
     distinct_rows = {
         id(row): row
         for listing in state.listings

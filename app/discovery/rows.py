@@ -9,9 +9,11 @@ from app.catalog.reading import Malformed, Reader
 from app.catalog.records import (
     APPLICATION_PROFILES,
     GLOBAL,
+    MANTLE,
     MODELS,
     FoundationModel,
     InferenceProfile,
+    MantleModel,
     ProfileModel,
     Row,
 )
@@ -19,11 +21,17 @@ from app.catalog.records import (
 T = TypeVar("T")
 
 # (field, the object that holds it or "" for the row itself, its key there, how its value is read)
-MODEL_FIELDS = tuple(
-    (it.name, *it.metadata["aws"].rpartition(".")[::2], it.metadata["read"])
-    for it in fields(FoundationModel)
-    if it.name != "id"
-)
+Fields = tuple[tuple[str, str, str, Callable[[Reader], Any]], ...]
+
+
+def _fields_of(kind: type[FoundationModel | MantleModel]) -> Fields:
+    optional = (it for it in fields(kind) if it.name != "id")
+    return tuple((it.name, *it.metadata["aws"].rpartition(".")[::2], it.metadata["read"]) for it in optional)
+
+
+MODEL_FIELDS = _fields_of(FoundationModel)
+MANTLE_FIELDS = _fields_of(MantleModel)
+ID_KEYS = {MODELS: "modelId", APPLICATION_PROFILES: "inferenceProfileArn", MANTLE: "id"}
 # Any partition; an ARN without a region is how AWS writes that a call is processed anywhere.
 MODEL_ARN = re.compile(r"arn:[^:]+:bedrock:([^:]*):[^:]*:foundation-model/(.+)")
 
@@ -40,11 +48,13 @@ class Rows:
 def read_rows(values: Iterable[Any], part: str) -> Rows:
     """Read the rows of a part as Bedrock's JSON has them.
 
-    Source: Bedrock FoundationModelSummary for the part `models`, else InferenceProfileSummary.
+    Source: Bedrock FoundationModelSummary for the part `models`, OpenAI's Model for `mantle`, else
+    InferenceProfileSummary.
     """
     reader = _RowReader()
-    read = reader.model if part == MODELS else reader.profile
-    id_key = {MODELS: "modelId", APPLICATION_PROFILES: "inferenceProfileArn"}.get(part, "inferenceProfileId")
+    readers: dict[str, Callable[[str, Reader], Row]] = {MODELS: reader.model, MANTLE: reader.mantle_model}
+    read = readers.get(part, reader.profile)
+    id_key = ID_KEYS.get(part, "inferenceProfileId")
     rows: dict[str, Row] = {}
     skipped = 0
     for value in values:
@@ -66,13 +76,19 @@ class _RowReader:
         self.unread = 0
 
     def model(self, model_id: str, row: Reader) -> FoundationModel:
+        return FoundationModel(id=model_id, **self._values(row, MODEL_FIELDS))
+
+    def mantle_model(self, model_id: str, row: Reader) -> MantleModel:
+        return MantleModel(id=model_id, **self._values(row, MANTLE_FIELDS))
+
+    def _values(self, row: Reader, wanted: Fields) -> dict[str, Any]:
         holders = {"": row}
         values: dict[str, Any] = {}
-        for name, holder, key, read in MODEL_FIELDS:
+        for name, holder, key, read in wanted:
             if holder not in holders:
                 holders[holder] = self._object(row.get(holder))
             values[name] = self._optional(holders[holder].get(key), read)
-        return FoundationModel(id=model_id, **values)
+        return values
 
     def profile(self, profile_id: str, row: Reader) -> InferenceProfile:
         return InferenceProfile(

@@ -196,6 +196,9 @@ SOMETIMES = {
     "retires_at",
     "alias_of",
     "max_input_tokens",
+    "mantle",
+    "endpoints",
+    "data_retention",
 }
 
 CALLS: list[tuple[str, dict[str, Any], str]] = [

@@ -38,7 +38,7 @@ ROOMS: dict[str, set[str]] = {
 LIBRARIES: dict[str, set[str]] = {"config": set(), "app.catalog": set(), "app.errors": set()}
 
 # What imports boto3, and the children that serving processes start, in which alone that is imported.
-MAY_IMPORT_BOTO = {"app.discovery.bedrock", "app.discovery.tls", "app.auth.aws_child"}
+MAY_IMPORT_BOTO = {"app.discovery.bedrock", "app.discovery.mantle", "app.discovery.tls", "app.auth.aws_child"}
 CHILDREN = {"app.discovery.__main__", "app.auth.aws_child"}
 EMPTY_OF_IMPORTS = ("app", "app.discovery", "app.auth")
 

@@ -16,12 +16,14 @@ from app.catalog.reading import Malformed
 from app.catalog.records import (
     APPLICATION_PROFILES,
     BASE_PARTS,
+    MANTLE,
     MODELS,
     PROFILES,
     CatalogState,
     FoundationModel,
     InferenceProfile,
     Invocation,
+    MantleModel,
     PartFailure,
     PartListing,
     PartResult,
@@ -33,7 +35,7 @@ from app.catalog.status import status_of
 from app.catalog.view import ListFilter
 from tests.support.builders import NOW, day, failure, failures, listing, model, profile, view
 
-PARTS = st.sampled_from([MODELS, PROFILES, APPLICATION_PROFILES])
+PARTS = st.sampled_from([MODELS, PROFILES, APPLICATION_PROFILES, MANTLE])
 WORDS = st.text(min_size=1, max_size=6)
 INSTANTS = st.datetimes(timezones=st.just(UTC))
 SOME_WORDS = st.lists(WORDS, max_size=3).map(tuple)
@@ -64,10 +66,19 @@ PROFILE_ROWS = st.builds(
 )
 
 
+MANTLE_ROWS = st.builds(
+    MantleModel,
+    id=WORDS,
+    created_at=st.none() | INSTANTS,
+    status=st.none() | WORDS,
+    data_retention_modes=st.none() | SOME_WORDS,
+)
+
+
 @st.composite
 def part_listings(draw: st.DrawFn) -> PartListing:
     part = draw(PARTS)
-    rows: st.SearchStrategy[Any] = MODEL_ROWS if part == MODELS else PROFILE_ROWS
+    rows: st.SearchStrategy[Any] = {MODELS: MODEL_ROWS, MANTLE: MANTLE_ROWS}.get(part, PROFILE_ROWS)
     return PartListing(
         region=draw(WORDS),
         part=part,
