@@ -10,6 +10,7 @@ from app.catalog.entries import INVOKE_ORDER, CatalogEntry
 from app.catalog.records import (
     BASE_PARTS,
     LIFECYCLE_FIELDS,
+    MANTLE,
     MODELS,
     OPTIONAL_FIELDS,
     CatalogState,
@@ -89,7 +90,8 @@ def next_snapshot(
         if kept is not None and (is_open or at - kept.listed_at <= too_old):
             listings.append(kept)
     before = None if previous is None else previous.state
-    answered = any(isinstance(it, PartListing) for it in arrived.values())
+    # Mantle is another endpoint, and tells nothing where it is not asked.
+    answered = any(isinstance(it, PartListing) and it.part != MANTLE for it in arrived.values())
     state = CatalogState(
         source=source,
         attempted_at=before.attempted_at if is_retry and before is not None else at,

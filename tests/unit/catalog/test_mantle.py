@@ -18,7 +18,7 @@ from app.catalog.scope import EntryPatterns
 from app.catalog.search import ModelFilter, search
 from app.catalog.snapshot import CatalogSnapshot
 from app.catalog.view import CatalogView, ListFilter
-from tests.support.builders import NOW, day, listing, model, profile, snapshot, view
+from tests.support.builders import NOW, day, failures, listing, model, profile, snapshot, view
 from tests.unit.cards.support import book
 
 EAST, WEST = "eu-west-1", "us-west-2"
@@ -218,6 +218,21 @@ def test_a_model_that_left_mantle_is_a_cursor_for_those_who_saw_it() -> None:
     assert seen.cursor("after_id", ONLY, seen.entry_list(ListFilter())) is not None
     with pytest.raises(UnknownCursor):
         other.cursor("after_id", ONLY, other.entry_list(ListFilter()))
+
+
+def test_mantle_alone_does_not_make_a_catalog_fresh() -> None:
+    later = NOW + timedelta(hours=1)
+    result = next_snapshot(
+        BOTH,
+        (*failures(EAST), *failures(WEST), *listing(EAST, without=BASE_PARTS, mantle=[ONLY])),
+        source="aws",
+        regions=(EAST, WEST),
+        parts=(*BASE_PARTS, MANTLE),
+        at=later,
+        max_stale=timedelta(days=1),
+    )
+
+    assert (result.state.attempted_at, result.state.refreshed_at) == (later, NOW)
 
 
 def test_in_the_demo_a_card_gives_the_date_too() -> None:
