@@ -145,7 +145,14 @@ def test_an_error_that_repeats_the_bearer_key_does_not_show_it(standin: MantleSt
     assert "Bearer [redacted]" in str(caught.value)
 
 
-@pytest.mark.parametrize("fault", ["html", "garbage", "no_data", "huge", "half"])
+def test_an_answer_is_read_up_to_a_limit(standin: MantleStandin) -> None:
+    standin.faults[EAST] = "huge"
+
+    with pytest.raises(Malformed, match="longer than 4 MiB"):
+        mantle(standin.url, read_timeout_s=5).list_models(EAST)
+
+
+@pytest.mark.parametrize("fault", ["html", "garbage", "no_data", "half"])
 def test_an_answer_that_is_no_list_is_malformed(fault: str, standin: MantleStandin) -> None:
     standin.faults[EAST] = fault
 
