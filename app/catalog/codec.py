@@ -5,22 +5,21 @@ models are the same in every region.
 """
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import fields
 from datetime import datetime
 from typing import Any, TypeVar
 
+from app.catalog.parts import ALWAYS_STORED, STORED_TABLES, row_class_of
 from app.catalog.reading import Reader, parsed
 from app.catalog.records import (
     BASE_PARTS,
-    MANTLE,
     MODELS,
     PROFILES,
     CatalogState,
     FoundationModel,
     InferenceProfile,
     Invocation,
-    MantleModel,
     PartFailure,
     PartListing,
     PartResult,
@@ -32,14 +31,13 @@ from app.catalog.records import (
 # optional keys are none.
 FORMAT = 2
 
-RowT = TypeVar("RowT", FoundationModel, InferenceProfile, MantleModel)
+RowT = TypeVar("RowT", bound=Row)
 # Rows already read, so that an equal one is not kept twice.
 KnownRows = dict[Row, Row]
 
-MODEL_READERS = tuple((it.name, it.metadata["read"]) for it in fields(FoundationModel))
-PROFILE_READERS = tuple((it.name, it.metadata["read"]) for it in fields(InferenceProfile))
-MANTLE_READERS = tuple((it.name, it.metadata["read"]) for it in fields(MantleModel))
-READERS = {FoundationModel: MODEL_READERS, InferenceProfile: PROFILE_READERS, MantleModel: MANTLE_READERS}
+READERS: Mapping[type[Any], tuple[tuple[str, Callable[[Reader], Any]], ...]] = {
+    row_class: tuple((it.name, it.metadata["read"]) for it in fields(row_class)) for row_class in STORED_TABLES
+}
 
 
 def encode_result(result: PartResult) -> bytes:
@@ -58,23 +56,21 @@ def decode_result(line: bytes, known: KnownRows) -> PartResult:
     if value.get("failure").value is not None:
         return _read_failure(value.get("failure"))
     listing = value.get("listing")
-    read = _row_reader(listing.get("part").string())
+    row_class = row_class_of(listing.get("part").string())
 
     def shared(row: Reader) -> Row:
-        new = read(row)
+        new = _read_row(row_class, row)
         return known.setdefault(new, new)
 
     return _read_listing(listing, shared)
 
 
 def encode_state(state: CatalogState) -> bytes:
-    """The stored form; listings name their rows by place in two tables."""
-    models: dict[Row, int] = {}
-    profiles: dict[Row, int] = {}
-    mantle_models: dict[Row, int] = {}
+    """The stored form; listings name their rows by place in a table of each record class."""
+    tables: dict[str, dict[Row, int]] = {name: {} for name in STORED_TABLES.values()}
 
     def place_in(listing: PartListing) -> Callable[[Row], int]:
-        table = {MODELS: models, MANTLE: mantle_models}.get(listing.part, profiles)
+        table = tables[STORED_TABLES[row_class_of(listing.part)]]
         return lambda row: table.setdefault(row, len(table))
 
     listings = [_plain_listing(listing, place_in(listing)) for listing in state.listings]
@@ -89,9 +85,11 @@ def encode_state(state: CatalogState) -> bytes:
             "changed_at": _instant(state.changed_at),
             "retries": state.retries,
             "retried_at": _instant(state.retried_at),
-            "models": [_plain_row(row) for row in models],
-            "profiles": [_plain_row(row) for row in profiles],
-            **({"mantle_models": [_plain_row(row) for row in mantle_models]} if mantle_models else {}),
+            **{
+                name: [_plain_row(row) for row in table]
+                for name, table in tables.items()
+                if table or name in ALWAYS_STORED
+            },
             "listings": listings,
             "failures": [_plain_failure(failure) for failure in state.failures],
             "removed": [_plain_removed(gone) for gone in state.removed],
@@ -107,13 +105,13 @@ def decode_state(data: bytes) -> CatalogState:
     value = Reader(parsed(data))
     _check_distinct(value.get("listings"), "region", "part")
     _check_distinct(value.get("failures"), "region", "part")
-    models = [_read_model(row) for row in value.get("models").each()]
-    profiles = [_read_profile(row) for row in value.get("profiles").each()]
-    mantle_models = [_read_mantle_model(row) for row in value.get("mantle_models").each()]
+    tables: dict[type[Row], list[Row]] = {
+        row_class: [_read_row(row_class, row) for row in value.get(name).each()]
+        for row_class, name in STORED_TABLES.items()
+    }
 
     def row_at(listing: Reader) -> Callable[[Reader], Row]:
-        tables: dict[str, list[Any]] = {MODELS: models, MANTLE: mantle_models}
-        table: list[Any] = tables.get(listing.get("part").string(), profiles)
+        table = tables[row_class_of(listing.get("part").string())]
         return lambda place: _at(table, place)
 
     return CatalogState(
@@ -140,7 +138,7 @@ def decode_format_1(data: bytes) -> CatalogState:
     """
     value = Reader(parsed(data))
     _check_distinct(value.get("listings"), "region")
-    models = [_read_model(row) for row in value.get("models").each()]
+    models = [_read_row(FoundationModel, row) for row in value.get("models").each()]
     profiles = [
         InferenceProfile(
             id=row.get("id").string(),
@@ -204,26 +202,11 @@ def _plain_row(row: Row) -> dict[str, Any]:
     return {name: value for name, _ in READERS[type(row)] if (value := getattr(row, name)) is not None}
 
 
-def _row_reader(part: str) -> Callable[[Reader], Row]:
-    readers: dict[str, Callable[[Reader], Row]] = {MODELS: _read_model, MANTLE: _read_mantle_model}
-    return readers.get(part, _read_profile)
-
-
-def _read_model(row: Reader) -> FoundationModel:
-    return FoundationModel(**_read_fields(row, MODEL_READERS))
-
-
-def _read_profile(row: Reader) -> InferenceProfile:
-    return InferenceProfile(**_read_fields(row, PROFILE_READERS))
-
-
-def _read_mantle_model(row: Reader) -> MantleModel:
-    return MantleModel(**_read_fields(row, MANTLE_READERS))
-
-
-def _read_fields(row: Reader, readers: tuple[tuple[str, Callable[[Reader], Any]], ...]) -> dict[str, Any]:
+def _read_row(row_class: type[RowT], row: Reader) -> RowT:
     row.get("id").string()
-    return {name: read(row.get(name)) for name, read in readers if row.value.get(name) is not None}
+    return row_class(
+        **{name: read(row.get(name)) for name, read in READERS[row_class] if row.value.get(name) is not None}
+    )
 
 
 def _plain_listing(listing: PartListing, row: Callable[[Row], Any]) -> dict[str, Any]:

@@ -21,10 +21,12 @@ from botocore.utils import get_environ_proxies
 from urllib3.exceptions import HTTPError
 from urllib3.exceptions import ReadTimeoutError as BodyTimeoutError
 
+from app.catalog.parts import PARTS
 from app.catalog.reading import Malformed, parsed
+from app.catalog.records import MANTLE
 
 SERVICE = "bedrock-mantle"
-LIST_MODELS = f"{SERVICE}:ListModels"
+LIST_MODELS = PARTS[MANTLE].action
 PATH = "/v1/models"
 
 # Some 60 models are 15 KB; four times the largest listing of the base parts' tests.
