@@ -1,14 +1,18 @@
 """Mantle in the answers: its keys, what they hold in each dialect, and that nothing is there while the part is off."""
 
 import json
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from flask.testing import FlaskClient
 
-from app.catalog.records import MantleModel
+from app.catalog.next_snapshot import next_snapshot
+from app.catalog.records import MantleModel, PartResult
+from app.discovery.demo import DemoSource
+from config import Settings
 from tests.conftest import MakeApp, client_of, json_of
-from tests.support.builders import day, listing, model, profile, snapshot
+from tests.support.builders import NOW, day, listing, model, profile, snapshot
 from tests.unit.cards.support import book
 
 ANTHROPIC, OPENAI, SEARCH = "/anthropic/v1/models", "/v1/models", "/search_models"
@@ -119,3 +123,19 @@ def test_while_the_part_is_off_no_key_is_there_and_no_byte_differs(make_app: Mak
             for name in KEYS:
                 del it.get("aws_bedrock", it)[name]
         assert [json.dumps(it) for it in json_of(off.get(path))["data"]] == [json.dumps(it) for it in entries.values()]
+
+
+def test_the_demo_shows_mantle_without_an_account(make_app: MakeApp) -> None:
+    settings = Settings(source="demo", regions=("all",), parts=("models", "profiles", "mantle"))
+    demo, came = DemoSource(settings), list[PartResult]()
+    demo.visit_all(came.append)
+    state: dict[str, Any] = {"source": "demo", "regions": demo.regions, "parts": settings.parts, "at": NOW}
+    shown = next_snapshot(None, came, max_stale=timedelta(days=1), **state)
+    served = [it["aws_bedrock"] for it in json_of(client_of(make_app(shown)).get(OPENAI))["data"]]
+
+    on_both, alone = (
+        [it for it in served if it["endpoints"] == endpoints]
+        for endpoints in (["bedrock-runtime", "bedrock-mantle"], ["bedrock-mantle"])
+    )
+    assert len(on_both) > 30 and len(alone) > 10
+    assert all(it["mantle"] and not it["regions"] for it in alone)

@@ -6,8 +6,10 @@ Who asks is checked by botocore's own signer, with the secret key that the stand
 import hmac
 import json
 import re
+import ssl
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 
 from botocore.auth import SigV4Auth
@@ -58,18 +60,23 @@ class MantleStandin(ThreadingHTTPServer):
     """`with MantleStandin("us-east-1") as standin:` serves `standin.url`; `standin.rows[region]` are what it lists.
 
     `standin.faults[region] = "hang"` breaks a region; one that it does not have is refused. `standin.seen` are the
-    headers of every request, by path.
+    headers of every request, by path. With a certificate and its key it speaks TLS, as `localhost`.
     """
 
     daemon_threads = True
 
-    def __init__(self, *regions: str) -> None:
+    def __init__(self, *regions: str, certificate: tuple[Path, Path] | None = None) -> None:
         self.rows: dict[str, list[Any]] = {it: [mantle_row("maker.mantle-only")] for it in regions}
         self.faults: dict[str, str] = {}
         self.seen: list[tuple[str, dict[str, str]]] = []
         self.closing = threading.Event()
         super().__init__(("127.0.0.1", 0), _Handler)
         self.url = f"http://127.0.0.1:{self.server_port}"
+        if certificate is not None:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(*certificate)
+            self.socket = context.wrap_socket(self.socket, server_side=True, do_handshake_on_connect=False)
+            self.url = f"https://localhost:{self.server_port}"
 
     def __enter__(self) -> "MantleStandin":
         threading.Thread(target=self.serve_forever, args=(0.02,), name="mantle-standin", daemon=True).start()
@@ -130,7 +137,7 @@ class _Handler(BaseHTTPRequestHandler):
             return None
         request = AWSRequest(
             method=self.command,
-            url=f"http://{self.headers['Host']}{self.path}",
+            url=f"https://{self.headers['Host']}{self.path}",
             headers={name: self.headers[name] for name in names if name != "host"},
         )
         request.context["timestamp"] = self.headers["X-Amz-Date"]

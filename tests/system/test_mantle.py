@@ -7,10 +7,11 @@ from typing import Any
 
 import pytest
 from botocore.credentials import Credentials, ReadOnlyCredentials
-from botocore.exceptions import BotoCoreError, EndpointConnectionError, ReadTimeoutError
+from botocore.exceptions import BotoCoreError, EndpointConnectionError, ReadTimeoutError, SSLError
 
 from app.catalog.reading import Malformed
 from app.discovery.mantle import LIST_MODELS, InvalidToken, Mantle, MantleRefused
+from tests.support.certificates import Authority
 from tests.support.mantle_standin import ACCESS_KEY, BEARER_KEY, CREDENTIALS, MantleStandin, mantle_row
 
 EAST, WEST = "us-east-1", "us-west-2"
@@ -122,6 +123,17 @@ def test_a_refusal_has_its_code_and_the_permission_that_is_missing(
         mantle(standin.url).list_models(EAST)
 
     assert (caught.value.code, caught.value.action) == (code, action)
+
+
+def test_the_credentials_go_over_tls_to_a_server_that_is_trusted_alone(tmp_path: Path) -> None:
+    authority = Authority(tmp_path)
+    with MantleStandin(EAST, certificate=authority.sign("localhost")) as standin:
+        listed = mantle(standin.url, verify=str(authority.file), read_timeout_s=5).list_models(EAST)
+        with pytest.raises(SSLError):
+            mantle(standin.url, read_timeout_s=5).list_models(EAST)
+
+    assert listed == standin.rows[EAST]
+    assert len(standin.seen) == 1
 
 
 def test_a_redirect_is_not_followed_with_the_credentials(standin: MantleStandin) -> None:
