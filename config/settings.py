@@ -25,7 +25,18 @@ from config.sdk import sdk_region
 from config.store_url import StoreUrl, fleet_name, store_url
 
 SOURCES = ("aws", "demo")
-PARTS = ("models", "profiles", "application_profiles", "mantle")
+# The table that says what each is stands in app/catalog/parts.py.
+PARTS = (
+    "models",
+    "profiles",
+    "application_profiles",
+    "provisioned",
+    "deployments",
+    "imported",
+    "marketplace",
+    "routers",
+    "mantle",
+)
 VIEWS = ("models", "profiles", "all")
 INVOCATION_KINDS = ("on_demand", "geographic", "global")
 
@@ -124,8 +135,9 @@ class Settings:
         "CATALOG_PARTS",
         ("models", "profiles"),
         some_of(*PARTS, required=PARTS[0]),
-        "The kinds of listing to request from each region: `models`, `profiles`, `application_profiles`, the "
-        "account's own, and `mantle`, the models of the endpoint bedrock-mantle",
+        "The kinds of listing to request from each region: `models`, `profiles`, and what is the account's own: "
+        "`application_profiles`, `provisioned`, `deployments`, `imported`, `marketplace`, `routers`; "
+        "and `mantle`, the models of the endpoint bedrock-mantle",
         child=True,
     )
     mantle_regions: tuple[str, ...] = _setting(

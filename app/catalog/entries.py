@@ -5,11 +5,18 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from app.catalog.cards.records import MODALITIES, Card
-from app.catalog.records import GLOBAL, TEXT, FoundationModel, Invocation, MantleModel
+from app.catalog.records import GLOBAL, TEXT, AccountModel, FoundationModel, Invocation, MantleModel
 
 MODEL = "model"
 INFERENCE_PROFILE = "inference_profile"
 ALIAS = "alias"
+# Of the account's own, one for each of their parts.
+PROVISIONED_MODEL = "provisioned_model"
+MODEL_DEPLOYMENT = "model_deployment"
+IMPORTED_MODEL = "imported_model"
+MARKETPLACE_ENDPOINT = "marketplace_endpoint"
+PROMPT_ROUTER = "prompt_router"
+ACCOUNT_KINDS = (PROVISIONED_MODEL, MODEL_DEPLOYMENT, IMPORTED_MODEL, MARKETPLACE_ENDPOINT, PROMPT_ROUTER)
 
 ACTIVE = "active"
 DEPRECATED = "deprecated"
@@ -23,6 +30,9 @@ WORLDWIDE = "global"
 INVOKE_ORDER = (ON_DEMAND, GEOGRAPHIC, WORLDWIDE)
 # A region says that a profile calls the model, and its profiles are not known.
 UNKNOWN_PROFILE = "unknown_profile"
+# One of the account's own is called by its ARN in its region, or stands there and cannot be called as it is.
+ACCOUNT = "account"
+NOT_CALLABLE = "not_callable"
 # Not of an entry's invocations, which are the runtime endpoint's: how filters and scopes look at Mantle.
 ON_MANTLE = "mantle"
 
@@ -55,9 +65,10 @@ class CatalogEntry:
     `invocations` stand in order of preference; `former_invocations` are those of regions where the model has reached
     its end of life. Of a profile, both are its own, and so are the prices of its card; all else is its model's. `rows`
     are what the facts come from, in the regions' order of preference. `aliases` are the operator's names that stand for
-    it; an alias has all else of the entry `alias_of`, which it stands for. `mantle_rows` are where Mantle serves the
-    model under its id, in the regions' order of preference, None while that part is off. A model that is on Mantle
-    alone has no `rows`.
+    it; an alias has all else of the entry `alias_of`, which it stands for. `account_row` is the row of one of the
+    account's own, whose facts are its base model's and whose `model_id` is its own ARN where no base is known.
+    `mantle_rows` are where Mantle serves the model under its id, in the regions' order of preference, None while that
+    part is off. A model that is on Mantle alone has no `rows`.
     """
 
     kind: str = MODEL
@@ -79,6 +90,8 @@ class CatalogEntry:
     alias_of: str | None = None
     aliases: tuple[str, ...] = ()
     rows: tuple[RowGroup, ...] = field(default=(), repr=False)
+    account_row: AccountModel | None = None
+    base_model_id: str | None = None
     mantle_rows: tuple[MantleGroup, ...] | None = None
 
     @property
@@ -109,8 +122,9 @@ class CatalogEntry:
     @property
     def endpoints(self) -> list[str]:
         """The endpoints that serve it."""
-        served = ((RUNTIME_ENDPOINT, self.invocations), (MANTLE_ENDPOINT, self.mantle_rows))
-        return [endpoint for endpoint, ways in served if ways]
+        ways = [way for way in self.invocations if way.kind != NOT_CALLABLE]
+        served = ((RUNTIME_ENDPOINT, ways), (MANTLE_ENDPOINT, self.mantle_rows))
+        return [endpoint for endpoint, found in served if found]
 
     @property
     def data_retention(self) -> dict[str, list[str]] | None:
@@ -143,7 +157,7 @@ class CatalogEntry:
         """The id to send, by region; a region whose id is unknown is left out."""
         ids: dict[str, str] = {}
         for way in self.invocations:
-            if way.kind != UNKNOWN_PROFILE:
+            if way.kind not in (UNKNOWN_PROFILE, NOT_CALLABLE):
                 for region in way.regions:
                     ids.setdefault(region, way.profile_id or self.model_id)
         return dict(sorted(ids.items()))

@@ -71,7 +71,7 @@ def restrict(
     known = {
         it.profile_id for it in (*entry.invocations, *entry.former_invocations) if it.profile_id in cards.known_ids
     }
-    if len(entry.rows) == 1 and known.issubset(it.profile_id for it in (*invocations, *former)):
+    if len(entry.rows) <= 1 and known.issubset(it.profile_id for it in (*invocations, *former)):
         return replace(entry, invocations=invocations, former_invocations=former)
     current = {region for way in invocations for region in way.regions}
     left = current | {region for way in former for region in way.regions}

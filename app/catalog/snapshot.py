@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from operator import attrgetter
 
+from app.catalog.account_models import account_entries
 from app.catalog.cards import NO_CARDS, CardBook
 from app.catalog.entries import INVOKE_ORDER, CatalogEntry
 from app.catalog.lifecycle import turning_points
@@ -26,8 +27,9 @@ from app.catalog.records import (
 class CatalogSnapshot:
     """The whole catalog at one moment; immutable, shared by all readers.
 
-    `models` are newest first, then by id. `changed_at` is when a client could last have seen them change. At
-    `valid_until` the same state gives another answer (a model reaches its end of life), so it is derived anew.
+    `models`, and what is the account's own, are newest first, then by id. `changed_at` is when a client could last have
+    seen them change. At `valid_until` the same state gives another answer (a model reaches its end of life), so it is
+    derived anew.
     `invoke_order` and `cards` are what it was derived with, beside its state.
     """
 
@@ -35,6 +37,7 @@ class CatalogSnapshot:
     at: datetime
     models: tuple[CatalogEntry, ...]
     application_profiles: tuple[CatalogEntry, ...] = ()
+    account_models: tuple[CatalogEntry, ...] = ()
     orphan_profiles: int = 0
     destinations: frozenset[str] = frozenset()
     changed_at: datetime
@@ -69,10 +72,15 @@ def build_snapshot(
         cards=cards,
         prefers_cards=state.source == DEMO,
     )
+    by_id = {model.id: model for model in merged.models}
+    account_models = account_entries(state.listings, by_id, cards=cards, at=at)
     if MANTLE in state.parts:
+        # Afterwards, so that what the account made has nothing of Mantle's.
+        account_models = tuple(replace(it, mantle_rows=()) for it in account_models)
         merged = with_mantle(
             merged, state.listings, regions=state.regions, cards=cards, prefers_cards=state.source == DEMO
         )
+        by_id = {model.id: model for model in merged.models}
     distinct_rows = {
         id(row): row
         for listing in state.listings
@@ -91,13 +99,14 @@ def build_snapshot(
         at=at,
         models=merged.models,
         application_profiles=merged.application_profiles,
+        account_models=account_models,
         orphan_profiles=merged.orphan_profiles,
         destinations=destinations,
         changed_at=max((moment for moment in changes if moment is not None), default=EPOCH),
         valid_until=min((moment for moment in moments if moment > at), default=None),
         invoke_order=tuple(invoke_order),
         cards=cards,
-        by_id={model.id: model for model in merged.models},
+        by_id=by_id,
         by_profile=models_by_profile(merged.models),
         profile_names=merged.profile_names,
         removed={gone.id: gone for gone in state.removed},
@@ -121,6 +130,7 @@ def reuse_models(snapshot: CatalogSnapshot, previous: CatalogSnapshot | None) ->
         previous is None
         or snapshot.models != previous.models
         or snapshot.application_profiles != previous.application_profiles
+        or snapshot.account_models != previous.account_models
         or snapshot.profile_names != previous.profile_names
         or not snapshot.cards.has_same_prices(previous.cards, snapshot.by_profile)
     ):
@@ -129,6 +139,7 @@ def reuse_models(snapshot: CatalogSnapshot, previous: CatalogSnapshot | None) ->
         snapshot,
         models=previous.models,
         application_profiles=previous.application_profiles,
+        account_models=previous.account_models,
         by_id=previous.by_id,
         by_profile=previous.by_profile,
         profile_names=previous.profile_names,

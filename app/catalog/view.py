@@ -11,7 +11,7 @@ from app.catalog.filters import InvocationFilter, restrict
 from app.catalog.paging import SortKey, UnknownCursor, key_of, sort_key
 from app.catalog.patterns import ANY, matching
 from app.catalog.records import DEMO, GLOBAL
-from app.catalog.scope import MODELS_VIEW, PROFILES_VIEW, Scope
+from app.catalog.scope import ALL_VIEW, MODELS_VIEW, PROFILES_VIEW, Scope
 from app.catalog.snapshot import CatalogSnapshot
 from app.catalog.visible import VisibleCatalog
 
@@ -62,8 +62,9 @@ class EntryList:
 class CatalogView:
     """The lists of one snapshot for one scope. Its lists are made when they are first wanted, and bounded.
 
-    `models` and `application_profiles` are all that the scope sees, newest first; `regions` the configured ones, in
-    order of preference, whether they answered or not; `resolved` what the aliases stand for, by name.
+    `models`, `application_profiles` and `account_models` are all that the scope sees, newest first; `regions` the
+    configured ones, in order of preference, whether they answered or not; `resolved` what the aliases stand for, by
+    name.
     """
 
     def __init__(self, snapshot: CatalogSnapshot, scope: Scope, aliases: Sequence[Alias] = ()) -> None:
@@ -94,6 +95,7 @@ class CatalogView:
             self._visible.name_aliases(names_by_target(self.resolved))
         self.models = self._visible.models
         self.application_profiles = self._visible.application_profiles
+        self.account_models = self._visible.account_models
         self.find_exact = self._visible.find_exact
         self._lists: OrderedDict[ListFilter, EntryList] = OrderedDict()
 
@@ -113,7 +115,7 @@ class CatalogView:
     @cached_property
     def destinations(self) -> frozenset[str]:
         """All places where something that the scope sees is processed, and the regions."""
-        entries = (*self.models, *self._visible.dormant, *self.application_profiles)
+        entries = (*self.models, *self._visible.dormant, *self.application_profiles, *self.account_models)
         ways = (way for entry in entries for way in (*entry.invocations, *entry.former_invocations))
         return frozenset(place for way in ways for place in way.destinations).union(self.regions)
 
@@ -186,26 +188,36 @@ class CatalogView:
     def _entries(self, wanted: ListFilter) -> Iterator[CatalogEntry]:
         models: Iterable[CatalogEntry] = self.models
         own: Iterable[CatalogEntry] = self.application_profiles
+        account: Iterable[CatalogEntry] = self.account_models
         left = InvocationFilter(
             regions=self._known_regions(wanted.regions) if wanted.regions else None,
             destinations=self._known_destinations(wanted.within) if wanted.within else None,
         )
         if not left.is_open:
             models, own = self._restricted((*models, *self._visible.dormant), left), self._restricted(own, left)
+            account = self._restricted(account, left)
         aliases: list[CatalogEntry] = []
         if wanted.view == PROFILES_VIEW:
             yield from filter(None, map(_on_demand_only, models))
         else:
-            aliases = list(self._alias_entries(models, own))
+            aliases = list(self._alias_entries(models, (*account, *own)))
             yield from (*models, *aliases)
+        names = Counter(entry.name for entry in (*models, *aliases))
         if wanted.view != MODELS_VIEW:
-            names = Counter(entry.name for entry in (*models, *aliases))
             # An id stands once in a list, though a profile may call several models.
             profiles: dict[str, CatalogEntry] = {}
             for entry in (it for model in models for it in self._profiles(model)):
                 if entry.id not in self._visible.by_id:
                     profiles.setdefault(entry.id, entry)
             yield from _with_distinct_names([*profiles.values(), *own], names)
+            names.update(entry.name for entry in (*profiles.values(), *own))
+        # Last: a name of the account's own changes no other's.
+        shown = [it for it in account if wanted.view == ALL_VIEW or self._is_named(it)]
+        yield from _with_distinct_names(shown, names)
+
+    def _is_named(self, entry: CatalogEntry) -> bool:
+        """Whether a pattern of the scope names the entry, which then stands in each of its lists."""
+        return self.scope.models is not None and self.scope.models.match_id(entry.id)
 
     def _alias_entries(self, models: Iterable[CatalogEntry], own: Iterable[CatalogEntry]) -> Iterator[CatalogEntry]:
         """The entries of listed aliases whose targets are among these entries and their profiles."""

@@ -23,7 +23,7 @@ MAX_ABBREVIATION = 4
 
 
 class VisibleCatalog:
-    """The models and the account's own profiles that a scope sees, newest first, then by id."""
+    """The models, and the account's own profiles and models, that a scope sees, newest first, then by id."""
 
     def __init__(self, snapshot: CatalogSnapshot, scope: Scope, seen: InvocationFilter, restrict: Restrict) -> None:
         def visible(entries: tuple[CatalogEntry, ...]) -> tuple[CatalogEntry, ...]:
@@ -40,6 +40,7 @@ class VisibleCatalog:
             tuple(it for it in models if it.is_callable or scope.include_provisioned) if self.dormant else models
         )
         self.application_profiles = visible(snapshot.application_profiles)
+        self.account_models = visible(snapshot.account_models)
         self._index()
 
     def name_aliases(self, names: Mapping[str, tuple[str, ...]]) -> None:
@@ -50,10 +51,11 @@ class VisibleCatalog:
 
         self._alias_names = names
         self.models, self.application_profiles = named(self.models), named(self.application_profiles)
+        self.account_models = named(self.account_models)
         self._index()
 
     def _index(self) -> None:
-        self._own = {entry.id: entry for entry in self.application_profiles}
+        self._own = {entry.id: entry for entry in (*self.account_models, *self.application_profiles)}
         if self.models is self._snapshot.models:
             self.by_id, self._by_profile = self._snapshot.by_id, self._snapshot.by_profile
             return

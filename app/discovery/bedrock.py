@@ -21,14 +21,31 @@ from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError, 
 from botocore.parsers import ResponseParserError
 
 from app.catalog.reading import Malformed
-from app.catalog.records import APPLICATION_PROFILES, MANTLE, MODELS, PROFILES, PartFailure, PartListing, PartResult
+from app.catalog.records import (
+    APPLICATION_PROFILES,
+    BASE_PARTS,
+    DEPLOYMENTS,
+    IMPORTED,
+    MANTLE,
+    MARKETPLACE,
+    MODELS,
+    PROFILES,
+    PROVISIONED,
+    ROUTERS,
+    PartFailure,
+    PartListing,
+    PartResult,
+)
+from app.discovery.connections import Connections
 from app.discovery.mantle import InvalidToken, Mantle, MantleRefused
-from app.discovery.rows import read_rows
+from app.discovery.rows import Rows, read_rows
 from app.telemetry.redaction import redacted
 from config import ALL_REGIONS, Settings, partition_of
 
 # A region a thread, its calls one after the other on one connection: quicker and cheaper than all calls at once.
 MAX_THREADS = 40
+# Optional parts wait while so many calls are under way; base parts never do.
+MAX_CONNECTIONS = 40
 # A part that takes longer no longer keeps the region's next one waiting.
 PART_HEAD_START_S = 1.0
 CONNECT_TIMEOUT_S = 5
@@ -58,6 +75,11 @@ CALLS = {
     APPLICATION_PROFILES: Call(
         operation="list_inference_profiles", rows="inferenceProfileSummaries", arguments={"typeEquals": "APPLICATION"}
     ),
+    PROVISIONED: Call(operation="list_provisioned_model_throughputs", rows="provisionedModelSummaries"),
+    DEPLOYMENTS: Call(operation="list_custom_model_deployments", rows="modelDeploymentSummaries"),
+    IMPORTED: Call(operation="list_imported_models", rows="modelSummaries"),
+    MARKETPLACE: Call(operation="list_marketplace_model_endpoints", rows="marketplaceModelEndpoints"),
+    ROUTERS: Call(operation="list_prompt_routers", rows="promptRouterSummaries"),
 }
 
 
@@ -87,7 +109,9 @@ class BedrockSource:
             NoBedrockRegions: there is nothing to visit.
         """
         self._default_region = settings.aws_region
-        self._parts = settings.parts
+        # Base parts begin first: in Python a sort keeps the order of what is equal.
+        self._parts = sorted(settings.parts, key=lambda part: part not in BASE_PARTS)
+        self._connections = Connections(MAX_CONNECTIONS)
         self._timeout_s = settings.refresh_timeout_s
         self._config = Config(
             connect_timeout=min(CONNECT_TIMEOUT_S, self._timeout_s),
@@ -161,11 +185,13 @@ class BedrockSource:
             return self.client(region)
 
         def visit(part: str) -> None:
-            if part == MANTLE:
-                mantle = partial(self._mantle, credentials)
-                write(visit_part(mantle, region, part, lambda it, _: it.list_models(region)))
-            else:
-                write(visit_part(client, region, part))
+            with self._connections.open(waits=part not in BASE_PARTS):
+                if part == MANTLE:
+                    mantle = partial(self._mantle, credentials)
+                    result = visit_part(mantle, region, part, lambda it, _: it.list_models(region))
+                else:
+                    result = visit_part(client, region, part)
+            write(result)
 
         threads = []
         for part in self._parts:
@@ -213,7 +239,9 @@ def visit_part(
     try:
         found = read_rows((ask or list_rows)(client(), part), part)
     except Exception as error:  # noqa: BLE001 - the top of a visit: each way to fail is this part's failure.
-        return failure_of(error, region=region, part=part, began=began)
+        if not is_not_offered(error, part):
+            return failure_of(error, region=region, part=part, began=began)
+        found = Rows(rows=(), skipped_rows=0, unread_fields=0)
     return PartListing(
         region=region,
         part=part,
@@ -263,6 +291,18 @@ def take_rows(response_dict: dict[str, Any], customized_response_dict: dict[str,
     for key in {call.rows for call in CALLS.values()} & set(body):
         customized_response_dict[key] = body.pop(key)
     response_dict["body"] = json.dumps(body).encode()
+
+
+def is_not_offered(error: Exception, part: str) -> bool:
+    """Whether the region has no such part, which is none of it there and no failure.
+
+    Where there is no provisioned throughput AWS denies access without the name of an action.
+    """
+    if part in BASE_PARTS or not isinstance(error, ClientError):
+        return False
+    code, text = error.response["Error"].get("Code"), str(error.response["Error"].get("Message", ""))
+    is_nameless = part == PROVISIONED and code == "AccessDeniedException" and "bedrock:" not in text
+    return code == "UnknownOperationException" or is_nameless
 
 
 def failure_of(error: Exception, *, region: str, part: str, began: float) -> PartFailure:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import structlog
 
-from app.catalog.records import MODELS, PartFailure, PartListing, PartResult
+from app.catalog.records import BASE_PARTS, MODELS, PartFailure, PartListing, PartResult
 from app.catalog.snapshot import CatalogSnapshot
 from app.catalog.status import models_without_limits
 
@@ -37,8 +37,8 @@ class Refresh:
 
     @property
     def failed(self) -> int:
-        """How many of these have a part that failed."""
-        return len({it.region for it in self.snapshot.state.failures} & self.regions)
+        """How many of these have a base part that failed."""
+        return len({it.region for it in self.snapshot.state.failures if it.part in BASE_PARTS} & self.regions)
 
     @property
     def listed(self) -> int:
@@ -51,8 +51,16 @@ def log_refresh(done: Refresh, previous: CatalogSnapshot | None) -> None:
     state = done.snapshot.state
     listings = {(it.region, it.part): it for it in state.listings if it.region in done.regions}
     failures = [it for it in state.failures if it.region in done.regions]
+    refused: dict[tuple[str, str], list[str]] = {}
     for failure in failures:
-        _log_failure(failure, listings.pop((failure.region, failure.part), None))
+        kept = listings.pop((failure.region, failure.part), None)
+        if failure.action and failure.part not in BASE_PARTS:
+            refused.setdefault((failure.part, failure.action), []).append(failure.region)
+        else:
+            _log_failure(failure, kept)
+    for (part, action), regions in refused.items():
+        # One line for all: a policy is of the account, and what it lacks costs no region its models.
+        log.warning("part_not_permitted", part=part, missing_permission=action, regions=sorted(regions))
     before = {} if previous is None else {(it.region, it.part): it for it in previous.state.listings}
     for key, listing in listings.items():
         _log_listing(listing, before.get(key))

@@ -199,6 +199,10 @@ SOMETIMES = {
     "mantle",
     "endpoints",
     "data_retention",
+    "base_model_id",
+    "status",
+    "updated_at",
+    "commitment_ends_at",
 }
 
 CALLS: list[tuple[str, dict[str, Any], str]] = [

@@ -60,7 +60,7 @@ def profile(
 
 def listing(
     region: str,
-    *rows: FoundationModel | InferenceProfile,
+    *rows: Row,
     at: datetime = NOW,
     without: Collection[str] = (),
     application_profiles: Iterable[InferenceProfile] | None = None,
