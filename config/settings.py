@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, TypeVar
 
+from config.mantle import endpoint_url, regions_outside
 from config.parsers import (
     address,
     boolean,
@@ -16,10 +17,10 @@ from config.parsers import (
     prefix,
     proxies,
     region,
-    regions,
     some_of,
     text,
 )
+from config.parsers import regions as region_names
 from config.sdk import sdk_region
 from config.store_url import StoreUrl, fleet_name, store_url
 
@@ -36,6 +37,7 @@ PARTS = (
     "imported",
     "marketplace",
     "routers",
+    "mantle",
     ACCESS,
 )
 VIEWS = ("models", "profiles", "all")
@@ -77,7 +79,7 @@ class Settings:
     regions: tuple[str, ...] = _setting(
         "AWS_BEDROCK_REGIONS",
         ("us-east-1",),
-        regions,
+        region_names,
         "Regions to list, comma-separated, in order of preference; `all` for every one that the SDK knows for Bedrock "
         "in the partition of `AWS_REGION`. Without it: `AWS_REGION`, else us-east-1",
         child=True,
@@ -142,8 +144,29 @@ class Settings:
         ("models", "profiles"),
         some_of(*PARTS, required=PARTS[0]),
         "The kinds of listing to request from each region: `models`, `profiles`, and what is the account's own: "
-        "`application_profiles`, `provisioned`, `deployments`, `imported`, `marketplace`, `routers`; with `access`, "
-        "reports on which models the account may call",
+        "`application_profiles`, `provisioned`, `deployments`, `imported`, `marketplace`, `routers`; `mantle`, the "
+        "models of the endpoint bedrock-mantle; with `access`, reports on which models the account may call",
+        child=True,
+    )
+    mantle_regions: tuple[str, ...] = _setting(
+        "CATALOG_MANTLE_REGIONS",
+        (),
+        region_names,
+        "Which of the regions to ask for the part `mantle`, comma-separated; all of them by default",
+        child=True,
+    )
+    mantle_endpoint: str = _setting(
+        "AWS_ENDPOINT_URL_BEDROCK_MANTLE",
+        "",
+        endpoint_url,
+        "Where Mantle is in place of `https://bedrock-mantle.REGION.api.aws`, for all regions",
+        child=True,
+    )
+    mantle_token_file: str = _setting(
+        "CATALOG_MANTLE_TOKEN_FILE",
+        "",
+        text,
+        "A file with a Bedrock API key, sent to Mantle alone and read at each visit; without it requests are signed",
         child=True,
     )
     list_view: str = _setting(
@@ -233,6 +256,10 @@ class Settings:
                 "ANTHROPIC_ROUTES_PREFIX and OPENAI_ROUTES_PREFIX must be paths that do not end in /v1/models, so that "
                 "neither dialect's routes lie within the other's, "
                 f"got {self.anthropic_prefix!r} and {self.openai_prefix!r}"
+            )
+        if outside := regions_outside(self.mantle_regions, self.regions):
+            raise ConfigError(
+                f"CATALOG_MANTLE_REGIONS must be regions of AWS_BEDROCK_REGIONS, got {', '.join(outside)!r}"
             )
         self._check_store()
 

@@ -7,6 +7,7 @@ from marshmallow import Schema, fields, post_dump
 from app.api.fields import SOMETIMES, Instant, RegionMap
 from app.catalog.access import ACCESS_STATES
 from app.catalog.cards import card_payload
+from app.catalog.cards.records import MODALITIES
 from app.catalog.entries import (
     ACCOUNT_KINDS,
     ALIAS,
@@ -25,6 +26,8 @@ OF_KIND = {
     "model_id": (INFERENCE_PROFILE,),
     "geography": (INFERENCE_PROFILE,),
     "destinations": (INFERENCE_PROFILE,),
+    "mantle": (MODEL,),
+    "data_retention": (MODEL,),
     "base_model_id": ACCOUNT_KINDS,
     "status": ACCOUNT_KINDS,
     "updated_at": ACCOUNT_KINDS,
@@ -33,9 +36,18 @@ OF_KIND = {
 }
 
 
+# The keys that stand only while the part `mantle` is on.
+OF_MANTLE = ("mantle", "endpoints", "data_retention")
+
+
 def capabilities_of(entry: CatalogEntry) -> dict[str, Any] | None:
     known = entry.card.capabilities if entry.card is not None else None
     return None if known is None else known.as_tree()
+
+
+def _modalities() -> fields.List[Any]:
+    description = "Null where neither Bedrock nor a card tells them."
+    return fields.List(fields.String(), allow_none=True, metadata={"description": description})
 
 
 def _list_of_texts() -> fields.List[Any]:
@@ -135,8 +147,25 @@ class InvocationsSchema(Schema):
     )
     updated_at = _own_date("updated_at", "when it last changed")
     commitment_ends_at = _own_date("commitment_ends_at", "when a commitment to provisioned throughput ends")
-    input_modalities = fields.List(fields.String())
-    output_modalities = fields.List(fields.String())
+    mantle = RegionMap(
+        fields.String(),
+        "Of a model: the id to send to the endpoint bedrock-mantle, in each region where that serves it.",
+        sometimes=True,
+    )
+    endpoints = fields.List(
+        fields.String(),
+        metadata={"description": "Which endpoints serve it: bedrock-runtime, bedrock-mantle.", SOMETIMES: True},
+    )
+    data_retention = fields.Function(
+        lambda entry: entry.data_retention,
+        metadata={
+            "type": ["object", "null"],
+            "description": "Of a model: what Mantle tells of the data retention that it needs, as `allowed_modes`.",
+            SOMETIMES: True,
+        },
+    )
+    input_modalities = _modalities()
+    output_modalities = _modalities()
     response_streaming = fields.Boolean(allow_none=True, metadata={"description": "Null where AWS does not tell."})
 
     card = fields.Function(
@@ -161,6 +190,10 @@ class InvocationsSchema(Schema):
 
     @post_dump(pass_original=True)
     def keep_keys_of_kind(self, data: dict[str, Any], entry: CatalogEntry, **_: Any) -> dict[str, Any]:
+        if entry.mantle_rows is None:
+            data = {name: value for name, value in data.items() if name not in OF_MANTLE}
+        elif entry.mantle_rows and not entry.rows:
+            data |= {name: data[name] or None for name in MODALITIES if name in data}
         kinds = {entry.kind}
         if entry.kind == ALIAS and entry.account_row is not None:
             kinds.update(ACCOUNT_KINDS)
@@ -185,6 +218,8 @@ def description_of(entry: CatalogEntry) -> str:
 
 def _where(entry: CatalogEntry) -> str:
     regions = entry.regions
+    if not regions and entry.mantle:
+        return f"on Mantle in {', '.join(entry.mantle) if len(entry.mantle) < 2 else f'{len(entry.mantle)} regions'}"
     return "".join(regions) if len(regions) < 2 else f"{len(regions)} regions"
 
 

@@ -7,6 +7,7 @@ from datetime import datetime
 from app.catalog.cards import NO_CARDS, CardBook
 from app.catalog.entries import MODEL, ON_DEMAND, CatalogEntry, RowGroup
 from app.catalog.joining import facts_of
+from app.catalog.mantle import restrict_mantle
 from app.catalog.merge import row_groups
 from app.catalog.records import GLOBAL, Invocation
 
@@ -67,8 +68,12 @@ def restrict(
     """
     invocations = wanted.apply(entry.invocations)
     former = wanted.apply(entry.former_invocations)
+    if entry.mantle_rows:
+        left_there = frozenset(region for way in wanted.apply(entry.mantle_ways) for region in way.regions)
+        entry = restrict_mantle(entry, left_there, rank=rank, cards=cards, prefers_cards=prefers_cards)
     if not invocations and not former:
-        return None
+        # What the runtime endpoint serves is found where that serves it.
+        return entry if entry.mantle_rows and not entry.invocations and not entry.former_invocations else None
     current = {region for way in invocations for region in way.regions}
     left = current | {region for way in former for region in way.regions}
     # A card may be found by a profile, and is unknown without it; else one row tells the same everywhere.

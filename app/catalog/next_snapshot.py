@@ -242,7 +242,9 @@ def _removed(snapshot: CatalogSnapshot, previous: CatalogSnapshot, at: datetime)
 def _last_ways(entry: CatalogEntry, entry_id: str) -> tuple[Invocation, ...]:
     """The invocations that a model or one of its profiles was listed for."""
     if entry_id == entry.id:
-        return entry.invocations or (entry.former_invocations if entry.is_callable else ())
+        if entry.invocations:
+            return entry.invocations
+        return entry.mantle_ways or (entry.former_invocations if entry.is_callable else ())
     return tuple(it for it in entry.invocations or entry.former_invocations if it.profile_id == entry_id)
 
 

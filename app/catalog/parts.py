@@ -8,6 +8,7 @@ from app.catalog.records import (
     BASE_PARTS,
     DEPLOYMENTS,
     IMPORTED,
+    MANTLE,
     MARKETPLACE,
     MODELS,
     PROFILES,
@@ -16,6 +17,7 @@ from app.catalog.records import (
     AccountModel,
     FoundationModel,
     InferenceProfile,
+    MantleModel,
     Row,
 )
 
@@ -45,6 +47,7 @@ PARTS: Mapping[str, Part] = {
         Part(name=IMPORTED, row_class=AccountModel, action="bedrock:ListImportedModels"),
         Part(name=MARKETPLACE, row_class=AccountModel, action="bedrock:ListMarketplaceModelEndpoints"),
         Part(name=ROUTERS, row_class=AccountModel, action="bedrock:ListPromptRouters"),
+        Part(name=MANTLE, row_class=MantleModel, action="bedrock-mantle:ListModels"),
     )
 }
 
@@ -53,6 +56,7 @@ STORED_TABLES: Mapping[type[Row], str] = {
     FoundationModel: "models",
     InferenceProfile: "profiles",
     AccountModel: "account_models",
+    MantleModel: "mantle_models",
 }
 ALWAYS_STORED = ("models", "profiles")
 

@@ -27,6 +27,7 @@ DEPLOYMENTS = "deployments"
 IMPORTED = "imported"
 MARKETPLACE = "marketplace"
 ROUTERS = "routers"
+MANTLE = "mantle"
 # No listing of a region: a report a model (app/catalog/access.py).
 ACCESS = "access"
 # Those that a catalog is complete with; of all others nothing is expected (parts.py has them all).
@@ -114,7 +115,24 @@ class AccountModel:
     profile_ids: tuple[str, ...] | None = field(default=None, metadata={"read": Reader.strings})
 
 
-Row = FoundationModel | InferenceProfile | AccountModel
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MantleModel:
+    """One row of a region's list of models on Mantle; only the id is certain to be there.
+
+    Source: OpenAI's Model, and what AWS adds to it.
+    """
+
+    id: str = field(metadata={"aws": "id", "read": Reader.string})
+    created_at: datetime | None = _optional("created", Reader.instant)
+    status: str | None = _optional("status", Reader.string)
+    data_retention_modes: tuple[str, ...] | None = _optional("data_retention.allowed_modes", Reader.strings)
+
+    @property
+    def is_available(self) -> bool:
+        return self.status in (None, "available")
+
+
+Row = FoundationModel | InferenceProfile | AccountModel | MantleModel
 
 # The fields of a row that one statement of AWS's makes: a date may really be taken back (a retirement put off).
 LIFECYCLE_FIELDS = tuple(it.name for it in fields(FoundationModel) if it.metadata["aws"].startswith("modelLifecycle."))

@@ -10,8 +10,18 @@ from app.catalog.account_models import account_entries
 from app.catalog.cards import NO_CARDS, CardBook
 from app.catalog.entries import INVOKE_ORDER, CatalogEntry
 from app.catalog.lifecycle import turning_points
+from app.catalog.mantle import with_mantle
 from app.catalog.merge import merge_listings
-from app.catalog.records import DEMO, EPOCH, MODELS, CatalogState, FoundationModel, InferenceProfile, RemovedModel
+from app.catalog.records import (
+    DEMO,
+    EPOCH,
+    MANTLE,
+    MODELS,
+    CatalogState,
+    FoundationModel,
+    InferenceProfile,
+    RemovedModel,
+)
 
 DAY = timedelta(days=1)
 NOT_ASKED = EntryAccess()
@@ -68,7 +78,14 @@ def build_snapshot(
         cards=cards,
         prefers_cards=state.source == DEMO,
     )
-    models = _with_reports(merged.models, state.access)
+    listed = {model.id: model for model in merged.models}
+    account_models = account_entries(state.listings, listed, cards=cards, at=at)
+    if MANTLE in state.parts:
+        # Afterwards, so that what the account made has nothing of Mantle's.
+        account_models = tuple(replace(it, mantle_rows=()) for it in account_models)
+        merged = with_mantle(
+            merged, state.listings, regions=state.regions, cards=cards, prefers_cards=state.source == DEMO
+        )
     distinct_rows = {
         id(row): row
         for listing in state.listings
@@ -86,13 +103,14 @@ def build_snapshot(
     destinations = frozenset(
         place for row in profiles if isinstance(row, InferenceProfile) for _, places in row.models for place in places
     )
+    models = _with_reports(merged.models, state.access)
     by_id = {model.id: model for model in models}
     return CatalogSnapshot(
         state=state,
         at=at,
         models=models,
         application_profiles=_with_reports(merged.application_profiles, state.access),
-        account_models=_with_reports(account_entries(state.listings, by_id, cards=cards, at=at), state.access),
+        account_models=_with_reports(account_models, state.access),
         orphan_profiles=merged.orphan_profiles,
         destinations=destinations,
         changed_at=max((moment for moment in changes if moment is not None), default=EPOCH),

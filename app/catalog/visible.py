@@ -92,4 +92,5 @@ class VisibleCatalog:
             former_invocations=tuple(way for way in model.former_invocations if way.profile_id == profile_id),
             card=self._snapshot.cards.card_for_profile(model.card, profile_id),
             aliases=self._alias_names.get(profile_id, ()),
+            mantle_rows=None if model.mantle_rows is None else (),
         )

@@ -10,11 +10,13 @@ from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from functools import cache, cached_property
+from functools import cache, cached_property, partial
 from typing import Any
 
 import boto3
+import botocore.session
 from botocore.config import Config
+from botocore.credentials import ReadOnlyCredentials
 from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError, PartialCredentialsError
 from botocore.parsers import ResponseParserError
 
@@ -24,6 +26,7 @@ from app.catalog.records import (
     BASE_PARTS,
     DEPLOYMENTS,
     IMPORTED,
+    MANTLE,
     MARKETPLACE,
     MODELS,
     PROFILES,
@@ -34,6 +37,7 @@ from app.catalog.records import (
     PartResult,
 )
 from app.discovery.connections import Connections
+from app.discovery.mantle import InvalidToken, Mantle, MantleRefused
 from app.discovery.rows import Rows, read_rows
 from app.telemetry.redaction import redacted
 from config import ALL_REGIONS, Settings, listed_parts, partition_of
@@ -91,6 +95,10 @@ class CredentialsTimeout(Exception):
     """The service or program that gives the credentials does not answer."""
 
 
+# Ways in which a visit fails that are no bug of ours.
+EXPECTED_ERRORS = (BotoCoreError, ResponseParserError, Malformed, CredentialsTimeout, InvalidToken, OSError)
+
+
 class BedrockSource:
     """The regions to visit, in order of preference, and the visits to all of them."""
 
@@ -112,6 +120,9 @@ class BedrockSource:
             tcp_keepalive=True,
         )
         self._making_client = threading.Lock()
+        self._mantle_regions = settings.mantle_regions if ALL_REGIONS not in settings.mantle_regions else ()
+        self._mantle_endpoint = settings.mantle_endpoint
+        self._mantle_token_file = settings.mantle_token_file
         self.regions = settings.regions
         if settings.regions == (ALL_REGIONS,):
             partition = partition_of(settings.aws_region)
@@ -121,7 +132,31 @@ class BedrockSource:
 
     @cached_property
     def _session(self) -> boto3.Session:
-        return boto3.Session(region_name=self._default_region or None)
+        return boto3.Session(botocore_session=self._sdk, region_name=self._default_region or None)
+
+    @cached_property
+    def _sdk(self) -> botocore.session.Session:
+        return botocore.session.get_session()
+
+    def _mantle(self, credentials: "Future[None]") -> Mantle:
+        def resolved() -> ReadOnlyCredentials:
+            self._check(credentials)
+            found = self._session.get_credentials()
+            if found is None:
+                raise NoCredentialsError
+            return found.get_frozen_credentials()
+
+        with self._making_client:  # Source: botocore's client.py and endpoint.py, for its own clients.
+            bundle = self._sdk.get_config_variable("ca_bundle") or os.environ.get("REQUESTS_CA_BUNDLE")
+        return Mantle(
+            resolved,
+            connect_timeout_s=min(CONNECT_TIMEOUT_S, self._timeout_s),
+            read_timeout_s=min(READ_TIMEOUT_S, self._timeout_s),
+            regions=self._mantle_regions,
+            endpoint=self._mantle_endpoint,
+            token_file=self._mantle_token_file,
+            verify=bundle or True,
+        )
 
     def visit_all(self, write: Callable[[PartResult], None]) -> None:
         """Visit all regions at once; `write` is called with each result as it comes, from several threads.
@@ -153,15 +188,16 @@ class BedrockSource:
     ) -> None:
         @cache
         def client() -> Any:
-            limit_s = self._timeout_s * CREDENTIALS_SHARE
-            error = credentials.exception() if credentials.done() else CredentialsTimeout(f"none within {limit_s:g} s")
-            if error is not None:
-                raise CredentialsFailed from error
+            self._check(credentials)
             return self.client(region)
 
         def visit(part: str) -> None:
             with connections.open(is_base=part in BASE_PARTS):
-                result = visit_part(client, region, part)
+                if part == MANTLE:
+                    mantle = partial(self._mantle, credentials)
+                    result = visit_part(mantle, region, part, lambda it, _: it.list_models(region))
+                else:
+                    result = visit_part(client, region, part)
             write(result)
 
         threads = []
@@ -171,6 +207,16 @@ class BedrockSource:
             threads[-1].join(PART_HEAD_START_S)
         for thread in threads:
             thread.join()
+
+    def _check(self, credentials: "Future[None]") -> None:
+        """
+        Raises:
+            CredentialsFailed
+        """
+        limit_s = self._timeout_s * CREDENTIALS_SHARE
+        error = credentials.exception() if credentials.done() else CredentialsTimeout(f"none within {limit_s:g} s")
+        if error is not None:
+            raise CredentialsFailed from error
 
     def _resolve_credentials(self) -> None:
         """
@@ -188,11 +234,17 @@ class BedrockSource:
         credentials.get_frozen_credentials()
 
 
-def visit_part(client: Callable[[], Any], region: str, part: str) -> PartResult:
-    """Ask one region for one part; what goes wrong is a value."""
+def visit_part(
+    client: Callable[[], Any], region: str, part: str, ask: Callable[[Any, str], list[Any]] | None = None
+) -> PartResult:
+    """Ask one region for one part; what goes wrong is a value.
+
+    Args:
+        ask: gives the rows of a part; `list_rows` where it is None.
+    """
     began = time.monotonic()
     try:
-        found = read_rows(list_rows(client(), part), part)
+        found = read_rows((ask or list_rows)(client(), part), part)
     except Exception as error:  # noqa: BLE001 - the top of a visit: each way to fail is this part's failure.
         if not is_not_offered(error, part):
             return failure_of(error, region=region, part=part, began=began)
@@ -277,7 +329,9 @@ def failure_of(error: Exception, *, region: str, part: str, began: float) -> Par
         if code in ("AccessDeniedException", "AccessDenied"):
             operation = error.operation_name
             action = f"{'sts' if operation.startswith('AssumeRole') else 'bedrock'}:{operation}"
-    elif not isinstance(error, (BotoCoreError, ResponseParserError, Malformed, CredentialsTimeout, OSError)):
+    elif isinstance(error, MantleRefused):
+        code, action = error.code, error.action
+    elif not isinstance(error, EXPECTED_ERRORS):
         traceback.print_exception(error)
     return PartFailure(
         region=region,

@@ -13,6 +13,7 @@ from app.catalog.records import (
     DEPLOYMENTS,
     GLOBAL,
     IMPORTED,
+    MANTLE,
     MARKETPLACE,
     MODELS,
     PROFILES,
@@ -21,6 +22,7 @@ from app.catalog.records import (
     AccountModel,
     FoundationModel,
     InferenceProfile,
+    MantleModel,
     ProfileModel,
     Row,
 )
@@ -28,11 +30,16 @@ from app.catalog.records import (
 T = TypeVar("T")
 
 # (field, the object that holds it or "" for the row itself, its key there, how its value is read)
-MODEL_FIELDS = tuple(
-    (it.name, *it.metadata["aws"].rpartition(".")[::2], it.metadata["read"])
-    for it in fields(FoundationModel)
-    if it.name != "id"
-)
+Fields = tuple[tuple[str, str, str, Callable[[Reader], Any]], ...]
+
+
+def _fields_of(kind: type[FoundationModel | MantleModel]) -> Fields:
+    optional = (it for it in fields(kind) if it.name != "id")
+    return tuple((it.name, *it.metadata["aws"].rpartition(".")[::2], it.metadata["read"]) for it in optional)
+
+
+MODEL_FIELDS = _fields_of(FoundationModel)
+MANTLE_FIELDS = _fields_of(MantleModel)
 # Any partition; an ARN without a region is how AWS writes that a call is processed anywhere.
 MODEL_ARN = re.compile(r"arn:[^:]+:bedrock:([^:]*):[^:]*:foundation-model/(.+)")
 # What a row is read by, and what an id must be: another kind of ARN could hide what another part listed.
@@ -45,6 +52,7 @@ ID_KEYS = {
     IMPORTED: "modelArn",
     MARKETPLACE: "endpointArn",
     ROUTERS: "promptRouterArn",
+    MANTLE: "id",
 }
 ACCOUNT_ARNS = {
     PROVISIONED: "bedrock:{}provisioned-model/",
@@ -106,13 +114,14 @@ class Rows:
 def read_rows(values: Iterable[Any], part: str) -> Rows:
     """Read the rows of a part as Bedrock's JSON has them.
 
-    Source: Bedrock FoundationModelSummary for the part `models`, InferenceProfileSummary for profiles; AccountModel
-    names the others.
+    Source: Bedrock FoundationModelSummary for the part `models`, InferenceProfileSummary for profiles, OpenAI's Model
+    for `mantle`; AccountModel names the others.
     """
     reader = _RowReader()
     readers: dict[type[Row], Callable[[str, Reader], Row]] = {
         FoundationModel: reader.model,
         InferenceProfile: reader.profile,
+        MantleModel: reader.mantle_model,
         AccountModel: partial(reader.account_model, part),
     }
     read = readers[row_class_of(part)]
@@ -140,13 +149,19 @@ class _RowReader:
         self.unread = 0
 
     def model(self, model_id: str, row: Reader) -> FoundationModel:
+        return FoundationModel(id=model_id, **self._values(row, MODEL_FIELDS))
+
+    def mantle_model(self, model_id: str, row: Reader) -> MantleModel:
+        return MantleModel(id=model_id, **self._values(row, MANTLE_FIELDS))
+
+    def _values(self, row: Reader, wanted: Fields) -> dict[str, Any]:
         holders = {"": row}
         values: dict[str, Any] = {}
-        for name, holder, key, read in MODEL_FIELDS:
+        for name, holder, key, read in wanted:
             if holder not in holders:
                 holders[holder] = self._object(row.get(holder))
             values[name] = self._optional(holders[holder].get(key), read)
-        return FoundationModel(id=model_id, **values)
+        return values
 
     def profile(self, profile_id: str, row: Reader) -> InferenceProfile:
         return InferenceProfile(

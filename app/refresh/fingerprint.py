@@ -3,6 +3,7 @@
 import hashlib
 import json
 
+from app.catalog.records import MANTLE
 from config import ALL_REGIONS, Settings, partition_of
 
 DIGITS = 12
@@ -19,4 +20,6 @@ def fingerprint(settings: Settings) -> str:
         "parts": sorted(settings.parts),
         "project": None,
     }
+    if MANTLE in settings.parts and settings.mantle_regions:
+        decisive["mantle_regions"] = sorted(settings.mantle_regions)
     return hashlib.sha256(json.dumps(decisive, sort_keys=True).encode()).hexdigest()[:DIGITS]

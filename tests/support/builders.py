@@ -4,10 +4,12 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from app.catalog.cards import NO_CARDS, CardBook
 from app.catalog.entries import INVOKE_ORDER
 from app.catalog.records import (
     APPLICATION_PROFILES,
     BASE_PARTS,
+    MANTLE,
     MODELS,
     ON_DEMAND,
     PROFILES,
@@ -15,6 +17,7 @@ from app.catalog.records import (
     CatalogState,
     FoundationModel,
     InferenceProfile,
+    MantleModel,
     PartFailure,
     PartListing,
     Row,
@@ -61,6 +64,7 @@ def listing(
     at: datetime = NOW,
     without: Collection[str] = (),
     application_profiles: Iterable[InferenceProfile] | None = None,
+    mantle: Iterable[str | MantleModel] | None = None,
     **changes: Any,
 ) -> tuple[PartListing, ...]:
     """What a region lists, a listing a part.
@@ -68,6 +72,7 @@ def listing(
     Args:
         without: the parts that were never listed.
         application_profiles: those of the account, where they are asked for.
+        mantle: the models on Mantle, or their ids, where that is asked.
         changes: other fields of each part's listing.
     """
     parts: dict[str, tuple[Row, ...]] = {
@@ -76,6 +81,8 @@ def listing(
     }
     if application_profiles is not None:
         parts[APPLICATION_PROFILES] = tuple(application_profiles)
+    if mantle is not None:
+        parts[MANTLE] = tuple(MantleModel(id=it) if isinstance(it, str) else it for it in mantle)
     return tuple(
         PartListing(region=region, part=part, listed_at=at, rows=found, **changes)
         for part, found in parts.items()
@@ -98,6 +105,7 @@ def snapshot(
     *regions: Iterable[PartListing],
     at: datetime = NOW,
     invoke_order: Sequence[str] = INVOKE_ORDER,
+    cards: CardBook = NO_CARDS,
     **changes: Any,
 ) -> CatalogSnapshot:
     """The snapshot of what the regions list, which stand in order of preference.
@@ -116,7 +124,7 @@ def snapshot(
         "parts": tuple(dict.fromkeys((*BASE_PARTS, *(it.part for it in named)))),
         "listings": listings,
     }
-    return build_snapshot(CatalogState(**(fields | changes)), at=at, invoke_order=invoke_order)
+    return build_snapshot(CatalogState(**(fields | changes)), at=at, invoke_order=invoke_order, cards=cards)
 
 
 def numbered(count: int, region: str = "us-east-1") -> CatalogSnapshot:

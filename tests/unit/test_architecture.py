@@ -40,7 +40,8 @@ ROOMS: dict[str, set[str]] = {
 LIBRARIES: dict[str, set[str]] = {"config": set(), "app.catalog": set(), "app.errors": set()}
 
 # What imports boto3, and the children that serving processes start, in which alone that is imported.
-MAY_IMPORT_BOTO = {"app.discovery.access_child", "app.discovery.bedrock", "app.discovery.tls", "app.auth.aws_child"}
+MAY_IMPORT_BOTO = {f"app.discovery.{it}" for it in ("access_child", "bedrock", "mantle", "tls")}
+MAY_IMPORT_BOTO |= {"app.auth.aws_child"}
 CHILDREN = {"app.discovery.__main__", "app.discovery.access_child", "app.auth.aws_child"}
 EMPTY_OF_IMPORTS = ("app", "app.discovery", "app.auth")
 

@@ -47,7 +47,17 @@ GOOD: dict[str, list[tuple[str, Any]]] = {
         (" Profiles, models,,models", ("models", "profiles")),
         ("application_profiles,profiles,models", ("models", "profiles", "application_profiles")),
         ("access,models", ("models", "access")),
+        ("mantle,models", ("models", "mantle")),
     ],
+    "CATALOG_MANTLE_REGIONS": [("us-east-1", ("us-east-1",)), ("all", ("all",)), ("", ())],
+    "AWS_ENDPOINT_URL_BEDROCK_MANTLE": [
+        ("https://mantle.example.com", "https://mantle.example.com"),
+        (" https://10.0.0.1:8443/ ", "https://10.0.0.1:8443"),
+        ("http://127.0.0.1:9000", "http://127.0.0.1:9000"),
+        ("http://[::1]:9000", "http://[::1]:9000"),
+        ("http://localhost:9000", "http://localhost:9000"),
+    ],
+    "CATALOG_MANTLE_TOKEN_FILE": [("/run/mantle-key", "/run/mantle-key"), ("", "")],
     "CATALOG_LIST": [("models", "models"), ("profiles", "profiles"), (" ALL ", "all")],
     "CATALOG_INVOKE_ORDER": [
         ("global,on_demand,geographic", ("global", "on_demand", "geographic")),
@@ -90,7 +100,21 @@ BAD: dict[str, list[str]] = {
     "AUTH_DISABLED": ["maybe", "2", "truee"],
     "TRUSTED_PROXIES": ["proxy.example.org", "10.0.0.0/33", "10.0.0.1/8", "unix,all"],
     "CATALOG_SOURCE": ["redis", "aws,demo"],
-    "CATALOG_PARTS": ["models,mantle", "profile", ",", "profiles", "application_profiles"],
+    "CATALOG_PARTS": ["models,all", "profile", ",", "profiles", "application_profiles"],
+    "CATALOG_MANTLE_REGIONS": ["us east 1", "us-east", "all,us-east-1", ","],
+    "AWS_ENDPOINT_URL_BEDROCK_MANTLE": [
+        "mantle.example.com",
+        "http://mantle.example.com",
+        "http://127.0.0.1.example.com",
+        "https://",
+        "https://mantle.example.com/v1",
+        "https://mantle.example.com?a=b",
+        "https://user:password@mantle.example.com",
+        "https://mantle.example.com:0",
+        "https://a b",
+        "ftp://127.0.0.1",
+    ],
+    "CATALOG_MANTLE_TOKEN_FILE": [],
     "CATALOG_LIST": ["model", "models,profiles"],
     "CATALOG_INVOKE_ORDER": ["regional", "global,global", "on_demand,,global", ","],
     "CATALOG_DIR": [],
@@ -176,13 +200,21 @@ def test_variables_of_others_are_none_of_our_business() -> None:
             "CATALOG_PARTS",
             "models,sorcery",
             "CATALOG_PARTS must be one or more of models, profiles, application_profiles, provisioned, deployments, "
-            "imported, marketplace, routers, access, comma-separated, got 'models,sorcery'",
+            "imported, marketplace, routers, mantle, access, comma-separated, got 'models,sorcery'",
         ),
         ("LOG_LEVEL", "loud", "LOG_LEVEL must be debug, info, warning or error, got 'loud'"),
     ],
 )
 def test_an_error_reads_as_a_sentence(name: str, value: str, error: str) -> None:
     assert refusal(**{name: value}) == error
+
+
+def test_mantle_is_asked_in_configured_regions_alone() -> None:
+    error = "CATALOG_MANTLE_REGIONS must be regions of AWS_BEDROCK_REGIONS, got 'eu-west-1, eu-west-2'"
+    wanted = "us-east-1,eu-west-1,eu-west-2"
+
+    assert refusal(AWS_BEDROCK_REGIONS="us-east-1", CATALOG_MANTLE_REGIONS=wanted) == error
+    assert read(AWS_BEDROCK_REGIONS="all", CATALOG_MANTLE_REGIONS=wanted).mantle_regions == tuple(wanted.split(","))
 
 
 def test_a_key_is_never_shown() -> None:
@@ -226,9 +258,14 @@ def test_a_child_gets_the_sdks_variables_no_key_and_no_setting_that_it_does_not_
     child = child_environ(read_settings(environ), environ)
 
     assert child["AWS_PROFILE"] == "p"
+    # What is empty is left out, for that is its default.
     assert {name for name in child if name in SETTINGS} == {
-        name for name, setting in SETTINGS.items() if setting.metadata["child"]
+        name for name, setting in SETTINGS.items() if setting.metadata["child"] and child_value(setting.name, environ)
     }
+
+
+def child_value(name: str, environ: dict[str, str]) -> Any:
+    return getattr(read_settings(environ), name)
 
 
 @pytest.mark.parametrize("child", CHILDREN)
