@@ -5,6 +5,7 @@ from config.sdk import partition_of
 from config.settings import (
     INVOCATION_KINDS,
     PARTS,
+    PROJECT_PARTS,
     VIEWS,
     ConfigError,
     ServerSettings,
@@ -12,6 +13,7 @@ from config.settings import (
     child_environ,
     read_server_settings,
     read_settings,
+    requested_parts,
 )
 
 __all__ = [
@@ -19,6 +21,7 @@ __all__ = [
     "EVERY_ORIGIN",
     "INVOCATION_KINDS",
     "PARTS",
+    "PROJECT_PARTS",
     "RESERVED_SEGMENTS",
     "VIEWS",
     "ConfigError",
@@ -28,4 +31,5 @@ __all__ = [
     "partition_of",
     "read_server_settings",
     "read_settings",
+    "requested_parts",
 ]

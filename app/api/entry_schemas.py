@@ -97,8 +97,17 @@ class InvocationsSchema(Schema):
     )
     aliases = fields.List(fields.String(), metadata={"description": "The operator's names that stand for it."})
 
-    @post_dump
-    def keep_keys_of_kind(self, data: dict[str, Any], **_: Any) -> dict[str, Any]:
+    projects = RegionMap(
+        fields.String(),
+        "The project that a call needs in each region where only that opens it, as `projectIdentifier`; these regions "
+        "do not stand in `invoke`.",
+        sometimes=True,
+    )
+
+    @post_dump(pass_original=True)
+    def keep_keys_of_kind(self, data: dict[str, Any], entry: CatalogEntry, **_: Any) -> dict[str, Any]:
+        if entry.project_ways is None:
+            data = {name: value for name, value in data.items() if name != "projects"}
         kind = target = data["kind"]
         if kind == ALIAS:
             target = MODEL if data["alias_of"] == data["model_id"] else INFERENCE_PROFILE
@@ -117,6 +126,8 @@ def description_of(entry: CatalogEntry) -> str:
 
 def _where(entry: CatalogEntry) -> str:
     regions = entry.regions
+    if entry.is_of_project:
+        return f"with a project in {', '.join(entry.projects)}"
     return "".join(regions) if len(regions) < 2 else f"{len(regions)} regions"
 
 

@@ -1,6 +1,8 @@
 """The readiness answer. A failure's code is public, its text is not: AWS names roles and accounts there."""
 
-from marshmallow import Schema, fields
+from typing import Any
+
+from marshmallow import Schema, fields, post_dump
 
 from app.api.fields import Instant
 from app.catalog.status import FRESH, MISSING, PARTIAL, READY, STALE, UNAVAILABLE
@@ -67,7 +69,19 @@ class RegionReportSchema(RegionStatusSchema):
     parts = fields.List(fields.Nested(PartReportSchema))
 
 
+class ProjectStatusSchema(Schema):
+    region = fields.String()
+    project = fields.String()
+    data_retention = fields.String(allow_none=True)
+    programs = fields.Dict(keys=fields.String(), values=fields.String(allow_none=True))
+
+
 class CatalogReportSchema(CatalogStatusSchema):
-    """The same for the operator's terminal."""
+    """The same for the operator's terminal; `projects` stands there while any is configured."""
 
     regions = fields.List(fields.Nested(RegionReportSchema))
+    projects = fields.List(fields.Nested(ProjectStatusSchema), allow_none=True)
+
+    @post_dump
+    def leave_out_projects(self, data: dict[str, Any], **_: Any) -> dict[str, Any]:
+        return {name: value for name, value in data.items() if name != "projects" or value is not None}

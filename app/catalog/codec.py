@@ -15,6 +15,7 @@ from app.catalog.records import (
     BASE_PARTS,
     MODELS,
     PROFILES,
+    AccountSetting,
     CatalogState,
     FoundationModel,
     InferenceProfile,
@@ -24,18 +25,21 @@ from app.catalog.records import (
     PartResult,
     RemovedModel,
     Row,
+    row_class_of,
 )
 
 # The form that `encode_state` writes. A new one is needed only where an older reader would read something wrong:
 # optional keys are none.
 FORMAT = 2
 
-RowT = TypeVar("RowT", FoundationModel, InferenceProfile)
+RowT = TypeVar("RowT", FoundationModel, InferenceProfile, AccountSetting)
 # Rows already read, so that an equal one is not kept twice.
 KnownRows = dict[Row, Row]
 
 MODEL_READERS = tuple((it.name, it.metadata["read"]) for it in fields(FoundationModel))
 PROFILE_READERS = tuple((it.name, it.metadata["read"]) for it in fields(InferenceProfile))
+SETTING_READERS = tuple((it.name, it.metadata["read"]) for it in fields(AccountSetting))
+READERS = {FoundationModel: MODEL_READERS, InferenceProfile: PROFILE_READERS, AccountSetting: SETTING_READERS}
 
 
 def encode_result(result: PartResult) -> bytes:
@@ -67,9 +71,11 @@ def encode_state(state: CatalogState) -> bytes:
     """The stored form; listings name their rows by place in two tables."""
     models: dict[Row, int] = {}
     profiles: dict[Row, int] = {}
+    account: dict[Row, int] = {}
+    tables = {FoundationModel: models, InferenceProfile: profiles, AccountSetting: account}
 
     def place_in(listing: PartListing) -> Callable[[Row], int]:
-        table = models if listing.part == MODELS else profiles
+        table = tables[row_class_of(listing.part)]
         return lambda row: table.setdefault(row, len(table))
 
     listings = [_plain_listing(listing, place_in(listing)) for listing in state.listings]
@@ -86,6 +92,8 @@ def encode_state(state: CatalogState) -> bytes:
             "retried_at": _instant(state.retried_at),
             "models": [_plain_row(row) for row in models],
             "profiles": [_plain_row(row) for row in profiles],
+            **({"account_settings": [_plain_row(row) for row in account]} if account else {}),
+            **({"projects": state.projects} if state.projects else {}),
             "listings": listings,
             "failures": [_plain_failure(failure) for failure in state.failures],
             "removed": [_plain_removed(gone) for gone in state.removed],
@@ -103,9 +111,11 @@ def decode_state(data: bytes) -> CatalogState:
     _check_distinct(value.get("failures"), "region", "part")
     models = [_read_model(row) for row in value.get("models").each()]
     profiles = [_read_profile(row) for row in value.get("profiles").each()]
+    account = [_read_setting(row) for row in value.get("account_settings").each()]
+    tables: dict[type[Row], list[Any]] = {FoundationModel: models, InferenceProfile: profiles, AccountSetting: account}
 
     def row_at(listing: Reader) -> Callable[[Reader], Row]:
-        table: list[Any] = models if listing.get("part").string() == MODELS else profiles
+        table = tables[row_class_of(listing.get("part").string())]
         return lambda place: _at(table, place)
 
     return CatalogState(
@@ -121,6 +131,7 @@ def decode_state(data: bytes) -> CatalogState:
         listings=tuple(_read_listing(item, row_at(item)) for item in value.get("listings").each()),
         failures=tuple(_read_failure(item) for item in value.get("failures").each()),
         removed=tuple(_read_removed(item) for item in value.get("removed").each()),
+        projects=value.get("projects").strings(),
     )
 
 
@@ -193,12 +204,12 @@ def _instant(at: datetime | None) -> str | None:
 
 def _plain_row(row: Row) -> dict[str, Any]:
     """The fields that are there, by name; `_line` writes the dates."""
-    names = MODEL_READERS if isinstance(row, FoundationModel) else PROFILE_READERS
-    return {name: value for name, _ in names if (value := getattr(row, name)) is not None}
+    return {name: value for name, _ in READERS[type(row)] if (value := getattr(row, name)) is not None}
 
 
 def _row_reader(part: str) -> Callable[[Reader], Row]:
-    return _read_model if part == MODELS else _read_profile
+    readers: dict[type[Row], Callable[[Reader], Row]] = {FoundationModel: _read_model, AccountSetting: _read_setting}
+    return readers.get(row_class_of(part), _read_profile)
 
 
 def _read_model(row: Reader) -> FoundationModel:
@@ -207,6 +218,10 @@ def _read_model(row: Reader) -> FoundationModel:
 
 def _read_profile(row: Reader) -> InferenceProfile:
     return InferenceProfile(**_read_fields(row, PROFILE_READERS))
+
+
+def _read_setting(row: Reader) -> AccountSetting:
+    return AccountSetting(**_read_fields(row, SETTING_READERS))
 
 
 def _read_fields(row: Reader, readers: tuple[tuple[str, Callable[[Reader], Any]], ...]) -> dict[str, Any]:
@@ -224,6 +239,7 @@ def _plain_listing(listing: PartListing, row: Callable[[Row], Any]) -> dict[str,
         "unread_fields": listing.unread_fields,
         "backfilled_rows": listing.backfilled_rows,
         "rows": [row(it) for it in listing.rows],
+        **({} if listing.is_offered else {"is_offered": False}),
     }
 
 
@@ -237,6 +253,7 @@ def _read_listing(value: Reader, row: Callable[[Reader], Row]) -> PartListing:
         unread_fields=value.get("unread_fields").count(),
         backfilled_rows=value.get("backfilled_rows").count(),
         rows=tuple(row(it) for it in value.get("rows").each()),
+        is_offered=value.get("is_offered").maybe(Reader.boolean) is not False,
     )
 
 

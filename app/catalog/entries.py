@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from app.catalog.cards.records import Card
+from app.catalog.project_names import project_in
 from app.catalog.records import GLOBAL, TEXT, FoundationModel, Invocation
 
 MODEL = "model"
@@ -47,7 +48,9 @@ class CatalogEntry:
     `invocations` stand in order of preference; `former_invocations` are those of regions where the model has reached
     its end of life. Of a profile, both are its own, and so are the prices of its card; all else is its model's. `rows`
     are what the facts come from, in the regions' order of preference. `aliases` are the operator's names that stand for
-    it; an alias has all else of the entry `alias_of`, which it stands for.
+    it; an alias has all else of the entry `alias_of`, which it stands for. `project_ways` are the invocations that only
+    a project opens, None while none is configured; `projects_setting` names the projects, and `is_of_project` tells
+    that nothing else opens it.
     """
 
     kind: str = MODEL
@@ -69,6 +72,9 @@ class CatalogEntry:
     alias_of: str | None = None
     aliases: tuple[str, ...] = ()
     rows: tuple[RowGroup, ...] = field(default=(), repr=False)
+    project_ways: tuple[Invocation, ...] | None = None
+    is_of_project: bool = False
+    projects_setting: tuple[str, ...] = ()
 
     @property
     def is_text(self) -> bool:
@@ -92,6 +98,13 @@ class CatalogEntry:
     def regions(self) -> tuple[str, ...]:
         """The source regions that it can be called from, sorted."""
         return _sorted_once(region for way in self.invocations for region in way.regions)
+
+    @property
+    def projects(self) -> dict[str, str]:
+        """The project that opens it, in each region where nothing else does."""
+        regions = {region for way in self.project_ways or () for region in way.regions}.difference(self.regions)
+        found = {region: project_in(self.projects_setting, region) for region in sorted(regions)}
+        return {region: project for region, project in found.items() if project is not None}
 
     @property
     def on_demand_regions(self) -> tuple[str, ...]:

@@ -60,20 +60,24 @@ def restrict(
     """
     invocations = wanted.apply(entry.invocations)
     former = wanted.apply(entry.former_invocations)
-    if not invocations and not former:
+    opened = wanted.apply(entry.project_ways) if entry.project_ways else entry.project_ways
+    if not invocations and not former and not (entry.is_of_project and opened):
         return None
+    if opened != entry.project_ways:
+        entry = replace(entry, project_ways=opened)
     # A card may be found by a profile, and is unknown without it; else one row tells the same everywhere.
     known = {
         it.profile_id for it in (*entry.invocations, *entry.former_invocations) if it.profile_id in cards.known_ids
     }
     if len(entry.rows) == 1 and known.issubset(it.profile_id for it in (*invocations, *former)):
         return replace(entry, invocations=invocations, former_invocations=former)
-    current = {region for way in invocations for region in way.regions}
+    callable_by = opened or () if entry.is_of_project else invocations
+    current = {region for way in callable_by for region in way.regions}
     left = current | {region for way in former for region in way.regions}
     groups = ((row, [region for region in regions if region in left]) for row, regions in entry.rows)
     rows = row_groups([group for group in groups if group[1]], rank, {})
     deciding = [row for row, regions in rows if not current or not current.isdisjoint(regions)]
-    facts = facts_of(deciding, at, cards, invocations, former, prefers_cards=prefers_cards)
+    facts = facts_of(deciding, at, cards, callable_by, former, prefers_cards=prefers_cards)
     if entry.kind != MODEL:
         del facts["name"], facts["card"]
     return replace(entry, invocations=invocations, former_invocations=former, rows=rows, **facts)

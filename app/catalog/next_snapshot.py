@@ -12,6 +12,7 @@ from app.catalog.records import (
     LIFECYCLE_FIELDS,
     MODELS,
     OPTIONAL_FIELDS,
+    PROJECT_PARTS,
     CatalogState,
     FoundationModel,
     Invocation,
@@ -43,6 +44,7 @@ def next_snapshot(
     max_stale: timedelta,
     parts: Sequence[str] = BASE_PARTS,
     configured_regions: tuple[str, ...] = (),
+    projects: tuple[str, ...] = (),
     is_complete: bool = True,
     is_retry: bool = False,
     invoke_order: Sequence[str] = INVOKE_ORDER,
@@ -60,6 +62,7 @@ def next_snapshot(
         at: when the refresh ended, or when this much of it had arrived.
         parts: what each region is asked for.
         configured_regions: the setting that the regions come from.
+        projects: the setting that the projects' parts are asked with.
         is_complete: False while results still arrive: what is missing has not failed.
         is_retry: only regions with parts that were never listed were asked; the others stay as they are.
     """
@@ -89,7 +92,7 @@ def next_snapshot(
         if kept is not None and (is_open or at - kept.listed_at <= too_old):
             listings.append(kept)
     before = None if previous is None else previous.state
-    answered = any(isinstance(it, PartListing) for it in arrived.values())
+    answered = any(isinstance(it, PartListing) and it.part not in PROJECT_PARTS for it in arrived.values())
     state = CatalogState(
         source=source,
         attempted_at=before.attempted_at if is_retry and before is not None else at,
@@ -100,6 +103,7 @@ def next_snapshot(
         retried_at=at if is_retry else None,
         listings=tuple(listings),
         failures=tuple(failures),
+        projects=projects,
     )
     retries = 0 if before is None else before.retries
     if not is_complete:
@@ -110,11 +114,12 @@ def next_snapshot(
 
 
 def never_listed(state: CatalogState) -> tuple[str, ...]:
-    """The regions with a part that has no listing; all of them while no region has a model."""
+    """The regions with a part that has no listing, projects' apart; all of them while no region has a model."""
     if not any(it.rows for it in state.listings if it.part == MODELS):
         return state.regions
+    parts = [part for part in state.parts if part not in PROJECT_PARTS]
     listed = {(it.region, it.part) for it in state.listings}
-    return tuple(it for it in state.regions if any((it, part) not in listed for part in state.parts))
+    return tuple(it for it in state.regions if any((it, part) not in listed for part in parts))
 
 
 def is_incomplete(state: CatalogState) -> bool:
@@ -156,7 +161,9 @@ def _with_history(snapshot: CatalogSnapshot, previous: CatalogSnapshot | None, a
 
 def reject_empty(result: PartResult, last: PartListing | None, at: datetime, too_old: timedelta) -> PartResult:
     """A part that is empty where it was not is believed once the old listing is too old to serve."""
-    if isinstance(result, PartFailure) or result.rows or last is None or not last.rows or at - last.listed_at > too_old:
+    if isinstance(result, PartFailure) or result.rows or not result.is_offered or last is None or not last.rows:
+        return result
+    if at - last.listed_at > too_old:
         return result
     detail = f"empty, where the last listing had {len(last.rows)} rows"
     if result.skipped_rows:
@@ -222,11 +229,13 @@ def _removed(snapshot: CatalogSnapshot, previous: CatalogSnapshot, at: datetime)
 def _last_ways(entry: CatalogEntry, entry_id: str) -> tuple[Invocation, ...]:
     """The invocations that a model or one of its profiles was listed for."""
     if entry_id == entry.id:
+        if entry.is_of_project:
+            return entry.project_ways or ()
         return entry.invocations or (entry.former_invocations if entry.is_callable else ())
     return tuple(it for it in entry.invocations or entry.former_invocations if it.profile_id == entry_id)
 
 
 def _listed(snapshot: CatalogSnapshot) -> dict[str, CatalogEntry]:
     """All that a list can hold, by id; in the place of a profile its model."""
-    entries = (*snapshot.application_profiles, *snapshot.models)
+    entries = (*snapshot.project_entries, *snapshot.application_profiles, *snapshot.models)
     return {**snapshot.by_profile} | {entry.id: entry for entry in entries}

@@ -22,6 +22,12 @@ MODELS = "models"
 PROFILES = "profiles"
 APPLICATION_PROFILES = "application_profiles"
 BASE_PARTS = (MODELS, PROFILES)
+# What a region answers for a project, and what it keeps for the account or the project.
+PROJECT_MODELS = "project_models"
+PROJECT_PROFILES = "project_profiles"
+DATA_RETENTION = "data_retention"
+PROGRAMS = "trusted_access_programs"
+PROJECT_PARTS = (PROJECT_MODELS, PROJECT_PROFILES, DATA_RETENTION, PROGRAMS)
 
 
 def _optional(aws: str, read: Callable[[Reader], Any]) -> Any:
@@ -83,7 +89,31 @@ class InferenceProfile:
     models: tuple[ProfileModel, ...] = field(default=(), metadata={"read": read_profile_models})
 
 
-Row = FoundationModel | InferenceProfile
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AccountSetting:
+    """One word that a region keeps for the account or its project: the status of the program `id`, or a mode.
+
+    Source: Bedrock GetAccountDataRetention and ListTrustedAccessPrograms (TrustedAccessProgramSummary).
+    """
+
+    id: str = field(metadata={"aws": "id", "read": Reader.string})
+    value: str | None = _optional("value", Reader.string)
+
+
+Row = FoundationModel | InferenceProfile | AccountSetting
+
+# The records that a part's rows are; those of all other parts are profiles.
+ROW_CLASSES: dict[str, type[Row]] = {
+    MODELS: FoundationModel,
+    PROJECT_MODELS: FoundationModel,
+    DATA_RETENTION: AccountSetting,
+    PROGRAMS: AccountSetting,
+}
+
+
+def row_class_of(part: str) -> type[Row]:
+    return ROW_CLASSES.get(part, InferenceProfile)
+
 
 # The fields of a row that one statement of AWS's makes: a date may really be taken back (a retirement put off).
 LIFECYCLE_FIELDS = tuple(it.name for it in fields(FoundationModel) if it.metadata["aws"].startswith("modelLifecycle."))
@@ -94,11 +124,11 @@ OPTIONAL_FIELDS = tuple(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PartListing:
-    """The rows of one part of one region: `FoundationModel`s of the part `models`, else `InferenceProfile`s.
+    """The rows of one part of one region, of the class that `row_class_of` names.
 
     `skipped_rows` counts the rows without a readable id, which are left out; `unread_fields` the optional values that
     could not be read and count as left out; `backfilled_rows` the rows that left out what they had before, which then
-    stands; `duration_ms` is the length of the visit.
+    stands; `duration_ms` is the length of the visit; `is_offered` is False where the region has no such part.
     """
 
     region: str
@@ -109,6 +139,7 @@ class PartListing:
     unread_fields: int = 0
     backfilled_rows: int = 0
     duration_ms: int = 0
+    is_offered: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -172,6 +203,7 @@ class CatalogState:
     parts whose last visit failed. `attempted_at` is the last refresh of all regions, `refreshed_at` the last one that
     any region answered, `changed_at` the last one that changed a model. Parts that were never listed are tried again
     between two refreshes, the last time at `retried_at`; `retries` counts the attempts in a row that left one unlisted.
+    `projects` is the setting AWS_BEDROCK_PROJECT of the last refresh.
     """
 
     source: str
@@ -186,3 +218,4 @@ class CatalogState:
     listings: tuple[PartListing, ...] = ()
     failures: tuple[PartFailure, ...] = ()
     removed: tuple[RemovedModel, ...] = ()
+    projects: tuple[str, ...] = ()

@@ -9,7 +9,17 @@ from app.catalog.cards import NO_CARDS, CardBook
 from app.catalog.entries import INVOKE_ORDER, CatalogEntry
 from app.catalog.lifecycle import turning_points
 from app.catalog.merge import merge_listings
-from app.catalog.records import DEMO, EPOCH, MODELS, CatalogState, FoundationModel, InferenceProfile, RemovedModel
+from app.catalog.projects import ProjectCatalog, with_projects
+from app.catalog.records import (
+    DEMO,
+    EPOCH,
+    MODELS,
+    PROJECT_MODELS,
+    CatalogState,
+    FoundationModel,
+    InferenceProfile,
+    RemovedModel,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -25,6 +35,7 @@ class CatalogSnapshot:
     at: datetime
     models: tuple[CatalogEntry, ...]
     application_profiles: tuple[CatalogEntry, ...] = ()
+    project_entries: tuple[CatalogEntry, ...] = ()
     orphan_profiles: int = 0
     destinations: frozenset[str] = frozenset()
     changed_at: datetime
@@ -59,10 +70,24 @@ def build_snapshot(
         cards=cards,
         prefers_cards=state.source == DEMO,
     )
+    if state.projects:
+        found = with_projects(
+            merged,
+            state.listings,
+            state.projects,
+            at=at,
+            regions=state.regions,
+            invoke_order=invoke_order,
+            cards=cards,
+        )
+    else:
+        found = ProjectCatalog(
+            models=merged.models, application_profiles=merged.application_profiles, project_entries=()
+        )
     distinct_rows = {
         id(row): row
         for listing in state.listings
-        if listing.part == MODELS
+        if listing.part in (MODELS, PROJECT_MODELS)
         for row in listing.rows
         if isinstance(row, FoundationModel)
     }
@@ -75,16 +100,17 @@ def build_snapshot(
     return CatalogSnapshot(
         state=state,
         at=at,
-        models=merged.models,
-        application_profiles=merged.application_profiles,
+        models=found.models,
+        application_profiles=found.application_profiles,
+        project_entries=found.project_entries,
         orphan_profiles=merged.orphan_profiles,
         destinations=destinations,
         changed_at=max((moment for moment in changes if moment is not None), default=EPOCH),
         valid_until=min((moment for moment in moments if moment > at), default=None),
         invoke_order=tuple(invoke_order),
         cards=cards,
-        by_id={model.id: model for model in merged.models},
-        by_profile=models_by_profile(merged.models),
+        by_id={model.id: model for model in found.models},
+        by_profile=models_by_profile(found.models),
         profile_names=merged.profile_names,
         removed={gone.id: gone for gone in state.removed},
     )
@@ -107,6 +133,7 @@ def reuse_models(snapshot: CatalogSnapshot, previous: CatalogSnapshot | None) ->
         previous is None
         or snapshot.models != previous.models
         or snapshot.application_profiles != previous.application_profiles
+        or snapshot.project_entries != previous.project_entries
         or snapshot.profile_names != previous.profile_names
         or not snapshot.cards.has_same_prices(previous.cards, snapshot.by_profile)
     ):
@@ -115,6 +142,7 @@ def reuse_models(snapshot: CatalogSnapshot, previous: CatalogSnapshot | None) ->
         snapshot,
         models=previous.models,
         application_profiles=previous.application_profiles,
+        project_entries=previous.project_entries,
         by_id=previous.by_id,
         by_profile=previous.by_profile,
         profile_names=previous.profile_names,

@@ -1,9 +1,20 @@
 """How fresh the catalog is, region by region and part by part: for readiness, the command line and the metrics."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from app.catalog.records import MODELS, PROFILES, PartFailure, PartListing
+from app.catalog.project_names import project_in
+from app.catalog.records import (
+    DATA_RETENTION,
+    MODELS,
+    PROFILES,
+    PROGRAMS,
+    PROJECT_PARTS,
+    AccountSetting,
+    PartFailure,
+    PartListing,
+)
 from app.catalog.snapshot import CatalogSnapshot
 
 READY = "ready"
@@ -39,7 +50,7 @@ class PartStatus:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RegionStatus:
-    """One region: `fresh`, `stale` or `missing` where all of its parts are, else `partial`."""
+    """One region: `fresh`, `stale` or `missing` where all of its parts are, else `partial`. Projects' do not count."""
 
     region: str
     state: str
@@ -56,15 +67,30 @@ class RegionStatus:
     @property
     def age_s(self) -> int | None:
         """The age of the oldest listing that is served."""
-        return max((it.age_s for it in self.parts if it.age_s is not None), default=None)
+        return max((it.age_s for it in self.own_parts if it.age_s is not None), default=None)
 
     @property
     def failure(self) -> PartFailure | None:
         """The first part's that failed."""
-        return next((it.failure for it in self.parts if it.failure is not None), None)
+        return next((it.failure for it in self.own_parts if it.failure is not None), None)
+
+    @property
+    def own_parts(self) -> tuple[PartStatus, ...]:
+        """Those that the account is asked for."""
+        return tuple(it for it in self.parts if it.part not in PROJECT_PARTS)
 
     def _rows(self, part: str) -> int:
         return sum(it.rows for it in self.parts if it.part == part)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProjectStatus:
+    """A region's project, the account's data-retention mode there, and the programs' statuses, where they are known."""
+
+    region: str
+    project: str
+    data_retention: str | None
+    programs: Mapping[str, str | None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,6 +106,7 @@ class CatalogStatus:
     refreshed_at: datetime | None = None
     age_s: int | None = None
     regions: tuple[RegionStatus, ...] = ()
+    projects: tuple[ProjectStatus, ...] | None = None
 
 
 def status_of(snapshot: CatalogSnapshot | None, *, at: datetime, refresh_s: int) -> CatalogStatus:
@@ -106,6 +133,7 @@ def status_of(snapshot: CatalogSnapshot | None, *, at: datetime, refresh_s: int)
         refreshed_at=state.refreshed_at,
         age_s=age_s,
         regions=_regions(snapshot, at),
+        projects=_projects(snapshot) if state.projects else None,
     )
 
 
@@ -140,6 +168,24 @@ def unavailable_reason(snapshot: CatalogSnapshot | None) -> str:
     return f"no region has answered yet: {', '.join(counts)}"
 
 
+def _projects(snapshot: CatalogSnapshot) -> tuple[ProjectStatus, ...]:
+    """Those of the regions that have one."""
+    settings: dict[tuple[str, str], dict[str, str | None]] = {
+        (it.region, it.part): {row.id: row.value for row in it.rows if isinstance(row, AccountSetting)}
+        for it in snapshot.state.listings
+    }
+    return tuple(
+        ProjectStatus(
+            region=region,
+            project=project,
+            data_retention=next(iter(settings.get((region, DATA_RETENTION), ())), None),
+            programs=settings.get((region, PROGRAMS), {}),
+        )
+        for region in sorted(snapshot.state.regions)
+        if (project := project_in(snapshot.state.projects, region)) is not None
+    )
+
+
 def _regions(snapshot: CatalogSnapshot, at: datetime) -> tuple[RegionStatus, ...]:
     state = snapshot.state
     listings = {(it.region, it.part): it for it in state.listings}
@@ -149,7 +195,7 @@ def _regions(snapshot: CatalogSnapshot, at: datetime) -> tuple[RegionStatus, ...
         parts = tuple(
             _part(part, listings.get((region, part)), failures.get((region, part)), at) for part in state.parts
         )
-        states = {it.state for it in parts}
+        states = {it.state for it in parts if it.part not in PROJECT_PARTS}
         regions.append(RegionStatus(region=region, state=states.pop() if len(states) == 1 else PARTIAL, parts=parts))
     return tuple(regions)
 

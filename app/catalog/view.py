@@ -10,8 +10,9 @@ from app.catalog.entries import MODEL, ON_DEMAND, CatalogEntry, profile_ids
 from app.catalog.filters import InvocationFilter, restrict
 from app.catalog.paging import SortKey, UnknownCursor, key_of, sort_key
 from app.catalog.patterns import ANY, matching
+from app.catalog.projects import with_other_names
 from app.catalog.records import DEMO, GLOBAL
-from app.catalog.scope import MODELS_VIEW, PROFILES_VIEW, Scope
+from app.catalog.scope import ALL_VIEW, MODELS_VIEW, PROFILES_VIEW, Scope
 from app.catalog.snapshot import CatalogSnapshot
 from app.catalog.visible import VisibleCatalog
 
@@ -113,8 +114,12 @@ class CatalogView:
     @cached_property
     def destinations(self) -> frozenset[str]:
         """All places where something that the scope sees is processed, and the regions."""
-        entries = (*self.models, *self._visible.dormant, *self.application_profiles)
-        ways = (way for entry in entries for way in (*entry.invocations, *entry.former_invocations))
+        entries = (*self.models, *self._visible.dormant, *self.application_profiles, *self._visible.project_entries)
+        ways = (
+            way
+            for entry in entries
+            for way in (*entry.invocations, *entry.former_invocations, *(entry.project_ways or ()))
+        )
         return frozenset(place for way in ways for place in way.destinations).union(self.regions)
 
     def entry_list(self, wanted: ListFilter) -> EntryList:
@@ -186,12 +191,14 @@ class CatalogView:
     def _entries(self, wanted: ListFilter) -> Iterator[CatalogEntry]:
         models: Iterable[CatalogEntry] = self.models
         own: Iterable[CatalogEntry] = self.application_profiles
+        of_projects: Iterable[CatalogEntry] = self._visible.project_entries
         left = InvocationFilter(
             regions=self._known_regions(wanted.regions) if wanted.regions else None,
             destinations=self._known_destinations(wanted.within) if wanted.within else None,
         )
         if not left.is_open:
             models, own = self._restricted((*models, *self._visible.dormant), left), self._restricted(own, left)
+            of_projects = self._restricted(of_projects, left)
         aliases: list[CatalogEntry] = []
         if wanted.view == PROFILES_VIEW:
             yield from filter(None, map(_on_demand_only, models))
@@ -205,7 +212,11 @@ class CatalogView:
             for entry in (it for model in models for it in self._profiles(model)):
                 if entry.id not in self._visible.by_id:
                     profiles.setdefault(entry.id, entry)
-            yield from _with_distinct_names([*profiles.values(), *own], names)
+            found = list(_with_distinct_names([*profiles.values(), *own], names))
+            yield from found
+            if wanted.view == ALL_VIEW:
+                base = (*models, *aliases, *found)
+                yield from with_other_names(of_projects, {it.id for it in base}, {it.name for it in base})
 
     def _alias_entries(self, models: Iterable[CatalogEntry], own: Iterable[CatalogEntry]) -> Iterator[CatalogEntry]:
         """The entries of listed aliases whose targets are among these entries and their profiles."""

@@ -23,12 +23,13 @@ from app.auth.key_format import InvalidKeySource
 from app.auth.key_sources import names_of_local_keys
 from app.catalog.aliases import AliasTargetGone
 from app.catalog.entries import CatalogEntry, profile_ids
-from app.catalog.records import EPOCH, PartResult
+from app.catalog.records import EPOCH, PROJECT_PARTS, PartResult
 from app.catalog.scope import ALL_VIEW, VIEWS, Scope
 from app.catalog.snapshot import CatalogSnapshot
 from app.catalog.status import status_of
 from app.catalog.view import CatalogView, ListFilter, UnknownValue
 from app.cli.matrix import LEGEND, matrix, or_dash
+from app.cli.project_lines import project_lines
 from app.operator_file.reading import InvalidOperatorFile
 from app.refresh.refresher import SettingsMismatch
 from app.refresh.result import Refresh
@@ -325,6 +326,8 @@ def _print_status(snapshot: CatalogSnapshot | None, *, as_json: bool) -> None:
     out.print(_headline(report))
     if report["orphan_profiles"]:
         out.print(f"{report['orphan_profiles']} profiles call no model that their region lists")
+    for line in project_lines(status.projects):
+        out.print(line)
     if fleet:
         out.print(str(fleet))
     if report["regions"]:
@@ -346,7 +349,11 @@ def _why(part: dict[str, Any]) -> str:
 def _headline(report: dict[str, Any]) -> str:
     if report["attempted_at"] is None:
         return "unavailable: no catalog is stored"
-    failed = sum(1 for region in report["regions"] if any(part["failure"] for part in region["parts"]))
+    failed = sum(
+        1
+        for region in report["regions"]
+        if any(part["failure"] for part in region["parts"] if part["part"] not in PROJECT_PARTS)
+    )
     return (
         f"{report['status']}: {report['models']} models from {len(report['regions'])} regions ({failed} failed), "
         f"refreshed {or_dash(report['age_seconds'])} s ago, source {report['source']}"

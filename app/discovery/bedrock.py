@@ -6,9 +6,9 @@ import re
 import threading
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import cache, cached_property
 from typing import Any
@@ -18,11 +18,24 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError, PartialCredentialsError
 from botocore.parsers import ResponseParserError
 
+from app.catalog.project_names import is_named_for, project_in
 from app.catalog.reading import Malformed
-from app.catalog.records import APPLICATION_PROFILES, MODELS, PROFILES, PartFailure, PartListing, PartResult
-from app.discovery.rows import read_rows
+from app.catalog.records import (
+    APPLICATION_PROFILES,
+    DATA_RETENTION,
+    MODELS,
+    PROFILES,
+    PROGRAMS,
+    PROJECT_MODELS,
+    PROJECT_PARTS,
+    PROJECT_PROFILES,
+    PartFailure,
+    PartListing,
+    PartResult,
+)
+from app.discovery.rows import NO_ROWS, read_rows
 from app.telemetry.redaction import redacted
-from config import ALL_REGIONS, Settings, partition_of
+from config import ALL_REGIONS, Settings, partition_of, requested_parts
 
 # A region a thread, its calls one after the other on one connection: quicker and cheaper than all calls at once.
 MAX_THREADS = 40
@@ -38,11 +51,16 @@ CREDENTIALS_SHARE = 0.6
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Call:
-    """The operation that lists a part, and the member of its response that holds the rows."""
+    """The operation that lists a part, and the member of its response that holds the rows.
+
+    `is_of_project` has it say which project it asks for. Where `has_one_row`, the member is that row's only value.
+    """
 
     operation: str
     rows: str
     arguments: dict[str, str] = field(default_factory=dict)
+    is_of_project: bool = False
+    has_one_row: bool = False
 
 
 CALLS = {
@@ -56,6 +74,16 @@ CALLS = {
         operation="list_inference_profiles", rows="inferenceProfileSummaries", arguments={"typeEquals": "APPLICATION"}
     ),
 }
+CALLS |= {
+    PROJECT_MODELS: replace(CALLS[MODELS], is_of_project=True),
+    PROJECT_PROFILES: replace(CALLS[PROFILES], is_of_project=True),
+    DATA_RETENTION: Call(operation="get_account_data_retention", rows="mode", has_one_row=True),
+    PROGRAMS: Call(operation="list_trusted_access_programs", rows="programSummaries", is_of_project=True),
+}
+# Taken off an answer before botocore parses it: what holds rows, and a date that nothing here reads.
+UNPARSED = {call.rows for call in CALLS.values()} | {"updatedAt"}
+# What Bedrock answers for a project that is archived or that the region does not know.
+UNKNOWN_PROJECT = ("ValidationException", "ResourceNotFoundException")
 
 
 class NoBedrockRegions(Exception):
@@ -80,13 +108,14 @@ class BedrockSource:
             NoBedrockRegions: there is nothing to visit.
         """
         self._default_region = settings.aws_region
-        self._parts = settings.parts
+        self._parts = requested_parts(settings)
+        self._projects = settings.projects
         self._timeout_s = settings.refresh_timeout_s
         self._config = Config(
             connect_timeout=min(CONNECT_TIMEOUT_S, self._timeout_s),
             read_timeout=min(READ_TIMEOUT_S, self._timeout_s),
             retries={"mode": "standard", "total_max_attempts": MAX_ATTEMPTS},
-            max_pool_connections=len(settings.parts),
+            max_pool_connections=len(requested_parts(settings)),
             tcp_keepalive=True,
         )
         self._making_client = threading.Lock()
@@ -130,7 +159,7 @@ class BedrockSource:
             return self.client(region)
 
         def visit(part: str) -> None:
-            write(visit_part(client, region, part))
+            write(visit_part(client, region, part, self._projects))
 
         threads = []
         for part in self._parts:
@@ -156,13 +185,24 @@ class BedrockSource:
         credentials.get_frozen_credentials()
 
 
-def visit_part(client: Callable[[], Any], region: str, part: str) -> PartResult:
-    """Ask one region for one part; what goes wrong is a value."""
+def visit_part(client: Callable[[], Any], region: str, part: str, projects: Sequence[str] = ()) -> PartResult:
+    """Ask one region for one part; what goes wrong is a value.
+
+    Args:
+        projects: as AWS_BEDROCK_PROJECT names them.
+    """
     began = time.monotonic()
+    project = project_in(projects, region) if part in PROJECT_PARTS else None
+    is_offered = part not in PROJECT_PARTS or project is not None
     try:
-        found = read_rows(list_rows(client(), part), part)
+        found = read_rows(list_rows(client(), part, project) if is_offered else (), part)
     except Exception as error:  # noqa: BLE001 - the top of a visit: each way to fail is this part's failure.
-        return failure_of(error, region=region, part=part, began=began)
+        failure = failure_of(error, region=region, part=part, began=began)
+        if failure.code not in UNKNOWN_PROJECT or not CALLS[part].is_of_project:
+            return failure
+        if is_named_for(projects, region):
+            return replace(failure, detail=f"{project}: {failure.detail}")
+        found, is_offered = NO_ROWS, False
     return PartListing(
         region=region,
         part=part,
@@ -171,24 +211,31 @@ def visit_part(client: Callable[[], Any], region: str, part: str) -> PartResult:
         skipped_rows=found.skipped_rows,
         unread_fields=found.unread_fields,
         duration_ms=_ms_since(began),
+        is_offered=is_offered,
     )
 
 
-def list_rows(client: Any, part: str) -> list[Any]:
+def list_rows(client: Any, part: str, project: str | None = None) -> list[Any]:
     """The rows of a part, of all pages, as they are.
 
     Raises:
         Malformed: an answer holds no list of rows.
+        ClientError: Bedrock refuses.
     """
     call = CALLS[part]
+    arguments = call.arguments
+    if call.is_of_project and project is not None:
+        arguments = arguments | {"projectIdentifier": project}
     if client.can_paginate(call.operation):
         paginator = client.get_paginator(call.operation)
-        answers = paginator.paginate(**call.arguments, PaginationConfig={"PageSize": PAGE_SIZE})
+        answers = paginator.paginate(**arguments, PaginationConfig={"PageSize": PAGE_SIZE})
     else:
-        answers = [getattr(client, call.operation)(**call.arguments)]
+        answers = [getattr(client, call.operation)(**arguments)]
     rows: list[Any] = []
     for answer in answers:
         listed = answer.get(call.rows)
+        if call.has_one_row:
+            listed = [{call.rows: listed}]
         if not isinstance(listed, list):
             raise Malformed(f"{call.rows}: expected a list, got {type(listed).__name__}")
         rows += listed
@@ -209,7 +256,7 @@ def take_rows(response_dict: dict[str, Any], customized_response_dict: dict[str,
         raise Malformed("the answer is not JSON") from None
     if not isinstance(body, dict):
         raise Malformed("the answer is not a JSON object")
-    for key in {call.rows for call in CALLS.values()} & set(body):
+    for key in UNPARSED & set(body):
         customized_response_dict[key] = body.pop(key)
     response_dict["body"] = json.dumps(body).encode()
 

@@ -8,12 +8,15 @@ from typing import Any, TypeVar
 from app.catalog.reading import Malformed, Reader
 from app.catalog.records import (
     APPLICATION_PROFILES,
+    DATA_RETENTION,
     GLOBAL,
-    MODELS,
+    PROGRAMS,
+    AccountSetting,
     FoundationModel,
     InferenceProfile,
     ProfileModel,
     Row,
+    row_class_of,
 )
 
 T = TypeVar("T")
@@ -24,6 +27,7 @@ MODEL_FIELDS = tuple(
     for it in fields(FoundationModel)
     if it.name != "id"
 )
+ID_KEYS = {APPLICATION_PROFILES: "inferenceProfileArn", DATA_RETENTION: "mode", PROGRAMS: "programId"}
 # Any partition; an ARN without a region is how AWS writes that a call is processed anywhere.
 MODEL_ARN = re.compile(r"arn:[^:]+:bedrock:([^:]*):[^:]*:foundation-model/(.+)")
 
@@ -37,14 +41,22 @@ class Rows:
     unread_fields: int
 
 
+NO_ROWS = Rows(rows=(), skipped_rows=0, unread_fields=0)
+
+
 def read_rows(values: Iterable[Any], part: str) -> Rows:
     """Read the rows of a part as Bedrock's JSON has them.
 
-    Source: Bedrock FoundationModelSummary for the part `models`, else InferenceProfileSummary.
+    Source: Bedrock FoundationModelSummary, InferenceProfileSummary, TrustedAccessProgramSummary.
     """
     reader = _RowReader()
-    read = reader.model if part == MODELS else reader.profile
-    id_key = {MODELS: "modelId", APPLICATION_PROFILES: "inferenceProfileArn"}.get(part, "inferenceProfileId")
+    readers: dict[type[Row], Callable[[str, Reader], Row]] = {
+        FoundationModel: reader.model,
+        InferenceProfile: reader.profile,
+        AccountSetting: reader.setting,
+    }
+    read = readers[row_class_of(part)]
+    id_key = ID_KEYS.get(part, "modelId" if row_class_of(part) is FoundationModel else "inferenceProfileId")
     rows: dict[str, Row] = {}
     skipped = 0
     for value in values:
@@ -82,6 +94,9 @@ class _RowReader:
             status=self._optional(row.get("status"), Reader.string),
             models=self._profile_models(row.get("models")),
         )
+
+    def setting(self, name: str, row: Reader) -> AccountSetting:
+        return AccountSetting(id=name, value=self._optional(row.get("status"), Reader.string))
 
     def _profile_models(self, value: Reader) -> tuple[ProfileModel, ...]:
         destinations: dict[str, set[str]] = {}

@@ -17,6 +17,6 @@ def fingerprint(settings: Settings) -> str:
         "regions": sorted(settings.regions),
         "partition": partition,
         "parts": sorted(settings.parts),
-        "project": None,
+        "project": sorted(settings.projects) or None,
     }
     return hashlib.sha256(json.dumps(decisive, sort_keys=True).encode()).hexdigest()[:DIGITS]

@@ -21,7 +21,7 @@ from app.refresh.schedule import RefreshSchedule
 from app.refresh.scheduler import STOP_TIMEOUT_S
 from app.refresh.store import LEASE_REPLACED, Lease, LeaseLost, LeaseTaken, SnapshotStore, StoreUnreachable
 from app.telemetry import metrics
-from config import ALL_REGIONS, Settings
+from config import ALL_REGIONS, Settings, requested_parts
 
 log = structlog.get_logger(__name__)
 
@@ -262,7 +262,8 @@ class Refresher:
             results,
             source=self._settings.source,
             regions=regions,
-            parts=self._settings.parts,
+            parts=requested_parts(self._settings),
+            projects=self._settings.projects,
             at=self._clock(),
             max_stale=timedelta(seconds=self._settings.max_stale_s),
             configured_regions=self._settings.regions,

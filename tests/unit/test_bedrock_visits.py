@@ -23,7 +23,7 @@ from app.catalog.records import (
 from app.discovery import bedrock
 from app.discovery.bedrock import CALLS, BedrockSource, NoBedrockRegions, visit_part
 from app.telemetry.redaction import redacted
-from config import PARTS, Settings
+from config import PARTS, PROJECT_PARTS, Settings
 from tests.support.bedrock_standin import ACCOUNT, model_row, profile_row
 
 EAST, WEST = "us-east-1", "us-west-2"
@@ -68,7 +68,7 @@ def failure(client: Callable[[], Any], part: str = MODELS) -> PartFailure:
 
 
 def test_every_part_that_can_be_configured_has_its_call() -> None:
-    assert tuple(CALLS) == PARTS
+    assert tuple(CALLS) == PARTS + PROJECT_PARTS
 
 
 def test_models_come_in_one_answer() -> None:
@@ -191,7 +191,7 @@ def test_a_part_that_hangs_keeps_no_other_part_waiting(monkeypatch: pytest.Monke
     others_came = threading.Event()
     order: list[str] = []
 
-    def visit(client: Callable[[], Any], region: str, part: str) -> PartResult:
+    def visit(client: Callable[[], Any], region: str, part: str, projects: tuple[str, ...]) -> PartResult:
         if part == MODELS:
             assert others_came.wait(20)
         return failure(raising(ZeroDivisionError()), part)
