@@ -69,7 +69,8 @@ def log_refresh(done: Refresh, previous: CatalogSnapshot | None) -> None:
     _log_project_failures([it for it in failures if it.part in PROJECT_LISTINGS])
     before = {} if previous is None else {(it.region, it.part): it for it in previous.state.listings}
     for key, listing in listings.items():
-        _log_listing(listing, before.get(key))
+        if listing.part not in PROJECT_PARTS or listing.part in PROJECT_LISTINGS:
+            _log_listing(listing, before.get(key))
     fresh = listings.values()
     report = log.info if done.listed else log.error
     report(

@@ -443,7 +443,7 @@ def test_the_description_names_every_key_with_its_meaning_and_each_list_argument
     described = json.dumps(document["components"]["schemas"])
     for schema in document["components"]["schemas"].values():
         of_one_kind = schema["properties"].keys() - schema["required"]
-        assert of_one_kind <= {"inference_profiles", "model_id", "geography", "destinations", "alias_of"}
+        assert of_one_kind <= {"inference_profiles", "model_id", "geography", "destinations", "alias_of", "projects"}
 
     for key in {*MODEL, *PROFILE, "description", "name"}:
         assert f'"{key}": {{' in described, key

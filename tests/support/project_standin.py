@@ -26,6 +26,7 @@ def program_row(program_id: str, status: str) -> Row:
     return {
         "programId": program_id,
         "name": program_id.title(),
+        "description": "A program.",
         "providerName": "Stand-in",
         "detailsUrl": "https://example.com/program",
         "source": "account",
@@ -53,6 +54,10 @@ class ProjectStandin(BedrockStandin):
         self.RequestHandlerClass = _ProjectHandler
         self.projects: dict[tuple[str, str], Project] = {}
         self.data_retention = "aws_review"
+
+    def __enter__(self) -> "ProjectStandin":
+        super().__enter__()
+        return self
 
 
 class _ProjectHandler(_Handler):
