@@ -5,17 +5,17 @@ models are the same in every region.
 """
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import fields
 from datetime import datetime
 from typing import Any, TypeVar
 
+from app.catalog.parts import ALWAYS_STORED, STORED_TABLES, row_class_of
 from app.catalog.reading import Reader, parsed
 from app.catalog.records import (
     BASE_PARTS,
     MODELS,
     PROFILES,
-    AccountSetting,
     CatalogState,
     FoundationModel,
     InferenceProfile,
@@ -25,21 +25,19 @@ from app.catalog.records import (
     PartResult,
     RemovedModel,
     Row,
-    row_class_of,
 )
 
 # The form that `encode_state` writes. A new one is needed only where an older reader would read something wrong:
 # optional keys are none.
 FORMAT = 2
 
-RowT = TypeVar("RowT", FoundationModel, InferenceProfile, AccountSetting)
+RowT = TypeVar("RowT", bound=Row)
 # Rows already read, so that an equal one is not kept twice.
 KnownRows = dict[Row, Row]
 
-MODEL_READERS = tuple((it.name, it.metadata["read"]) for it in fields(FoundationModel))
-PROFILE_READERS = tuple((it.name, it.metadata["read"]) for it in fields(InferenceProfile))
-SETTING_READERS = tuple((it.name, it.metadata["read"]) for it in fields(AccountSetting))
-READERS = {FoundationModel: MODEL_READERS, InferenceProfile: PROFILE_READERS, AccountSetting: SETTING_READERS}
+READERS: Mapping[type[Any], tuple[tuple[str, Callable[[Reader], Any]], ...]] = {
+    row_class: tuple((it.name, it.metadata["read"]) for it in fields(row_class)) for row_class in STORED_TABLES
+}
 
 
 def encode_result(result: PartResult) -> bytes:
@@ -58,24 +56,21 @@ def decode_result(line: bytes, known: KnownRows) -> PartResult:
     if value.get("failure").value is not None:
         return _read_failure(value.get("failure"))
     listing = value.get("listing")
-    read = _row_reader(listing.get("part").string())
+    row_class = row_class_of(listing.get("part").string())
 
     def shared(row: Reader) -> Row:
-        new = read(row)
+        new = _read_row(row_class, row)
         return known.setdefault(new, new)
 
     return _read_listing(listing, shared)
 
 
 def encode_state(state: CatalogState) -> bytes:
-    """The stored form; listings name their rows by place in two tables."""
-    models: dict[Row, int] = {}
-    profiles: dict[Row, int] = {}
-    account: dict[Row, int] = {}
-    tables = {FoundationModel: models, InferenceProfile: profiles, AccountSetting: account}
+    """The stored form; listings name their rows by place in a table of each record class."""
+    tables: dict[str, dict[Row, int]] = {name: {} for name in STORED_TABLES.values()}
 
     def place_in(listing: PartListing) -> Callable[[Row], int]:
-        table = tables[row_class_of(listing.part)]
+        table = tables[STORED_TABLES[row_class_of(listing.part)]]
         return lambda row: table.setdefault(row, len(table))
 
     listings = [_plain_listing(listing, place_in(listing)) for listing in state.listings]
@@ -90,9 +85,11 @@ def encode_state(state: CatalogState) -> bytes:
             "changed_at": _instant(state.changed_at),
             "retries": state.retries,
             "retried_at": _instant(state.retried_at),
-            "models": [_plain_row(row) for row in models],
-            "profiles": [_plain_row(row) for row in profiles],
-            **({"account_settings": [_plain_row(row) for row in account]} if account else {}),
+            **{
+                name: [_plain_row(row) for row in table]
+                for name, table in tables.items()
+                if table or name in ALWAYS_STORED
+            },
             **({"projects": state.projects} if state.projects else {}),
             "listings": listings,
             "failures": [_plain_failure(failure) for failure in state.failures],
@@ -109,10 +106,10 @@ def decode_state(data: bytes) -> CatalogState:
     value = Reader(parsed(data))
     _check_distinct(value.get("listings"), "region", "part")
     _check_distinct(value.get("failures"), "region", "part")
-    models = [_read_model(row) for row in value.get("models").each()]
-    profiles = [_read_profile(row) for row in value.get("profiles").each()]
-    account = [_read_setting(row) for row in value.get("account_settings").each()]
-    tables: dict[type[Row], list[Any]] = {FoundationModel: models, InferenceProfile: profiles, AccountSetting: account}
+    tables: dict[type[Row], list[Row]] = {
+        row_class: [_read_row(row_class, row) for row in value.get(name).each()]
+        for row_class, name in STORED_TABLES.items()
+    }
 
     def row_at(listing: Reader) -> Callable[[Reader], Row]:
         table = tables[row_class_of(listing.get("part").string())]
@@ -143,7 +140,7 @@ def decode_format_1(data: bytes) -> CatalogState:
     """
     value = Reader(parsed(data))
     _check_distinct(value.get("listings"), "region")
-    models = [_read_model(row) for row in value.get("models").each()]
+    models = [_read_row(FoundationModel, row) for row in value.get("models").each()]
     profiles = [
         InferenceProfile(
             id=row.get("id").string(),
@@ -207,26 +204,11 @@ def _plain_row(row: Row) -> dict[str, Any]:
     return {name: value for name, _ in READERS[type(row)] if (value := getattr(row, name)) is not None}
 
 
-def _row_reader(part: str) -> Callable[[Reader], Row]:
-    readers: dict[type[Row], Callable[[Reader], Row]] = {FoundationModel: _read_model, AccountSetting: _read_setting}
-    return readers.get(row_class_of(part), _read_profile)
-
-
-def _read_model(row: Reader) -> FoundationModel:
-    return FoundationModel(**_read_fields(row, MODEL_READERS))
-
-
-def _read_profile(row: Reader) -> InferenceProfile:
-    return InferenceProfile(**_read_fields(row, PROFILE_READERS))
-
-
-def _read_setting(row: Reader) -> AccountSetting:
-    return AccountSetting(**_read_fields(row, SETTING_READERS))
-
-
-def _read_fields(row: Reader, readers: tuple[tuple[str, Callable[[Reader], Any]], ...]) -> dict[str, Any]:
+def _read_row(row_class: type[RowT], row: Reader) -> RowT:
     row.get("id").string()
-    return {name: read(row.get(name)) for name, read in readers if row.value.get(name) is not None}
+    return row_class(
+        **{name: read(row.get(name)) for name, read in READERS[row_class] if row.value.get(name) is not None}
+    )
 
 
 def _plain_listing(listing: PartListing, row: Callable[[Row], Any]) -> dict[str, Any]:

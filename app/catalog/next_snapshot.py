@@ -12,7 +12,6 @@ from app.catalog.records import (
     LIFECYCLE_FIELDS,
     MODELS,
     OPTIONAL_FIELDS,
-    PROJECT_PARTS,
     CatalogState,
     FoundationModel,
     Invocation,
@@ -92,7 +91,7 @@ def next_snapshot(
         if kept is not None and (is_open or at - kept.listed_at <= too_old):
             listings.append(kept)
     before = None if previous is None else previous.state
-    answered = any(isinstance(it, PartListing) and it.part not in PROJECT_PARTS for it in arrived.values())
+    answered = any(isinstance(it, PartListing) and it.part in BASE_PARTS for it in arrived.values())
     state = CatalogState(
         source=source,
         attempted_at=before.attempted_at if is_retry and before is not None else at,
@@ -114,12 +113,13 @@ def next_snapshot(
 
 
 def never_listed(state: CatalogState) -> tuple[str, ...]:
-    """The regions with a part that has no listing, projects' apart; all of them while no region has a model."""
+    """The regions with a base part that has no listing; all of them while no region has a model."""
     if not any(it.rows for it in state.listings if it.part == MODELS):
         return state.regions
-    parts = [part for part in state.parts if part not in PROJECT_PARTS]
     listed = {(it.region, it.part) for it in state.listings}
-    return tuple(it for it in state.regions if any((it, part) not in listed for part in parts))
+    return tuple(
+        it for it in state.regions if any((it, part) not in listed for part in state.parts if part in BASE_PARTS)
+    )
 
 
 def is_incomplete(state: CatalogState) -> bool:

@@ -21,6 +21,12 @@ GLOBAL = "global"
 MODELS = "models"
 PROFILES = "profiles"
 APPLICATION_PROFILES = "application_profiles"
+PROVISIONED = "provisioned"
+DEPLOYMENTS = "deployments"
+IMPORTED = "imported"
+MARKETPLACE = "marketplace"
+ROUTERS = "routers"
+# Those that a catalog is complete with; of all others nothing is expected (parts.py has them all).
 BASE_PARTS = (MODELS, PROFILES)
 # What a region answers for a project, and what it keeps for the account or the project.
 PROJECT_MODELS = "project_models"
@@ -90,6 +96,28 @@ class InferenceProfile:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class AccountModel:
+    """Something callable that the account made: one row of a list of its provisioned models, deployments or the like.
+
+    `id` is its ARN. `base_id` is what its foundation model's ARN names, or an inference profile's where a prompt router
+    falls back to one; `target_ids` are all that a prompt router chooses from.
+
+    Source: Bedrock ProvisionedModelSummary, CustomModelDeploymentSummary, ImportedModelSummary,
+    MarketplaceModelEndpointSummary and PromptRouterSummary; discovery/rows.py has the keys of each.
+    """
+
+    id: str = field(metadata={"read": Reader.string})
+    name: str | None = field(default=None, metadata={"read": Reader.string})
+    base_id: str | None = field(default=None, metadata={"read": Reader.string})
+    status: str | None = field(default=None, metadata={"read": Reader.string})
+    created_at: datetime | None = field(default=None, metadata={"read": Reader.instant})
+    updated_at: datetime | None = field(default=None, metadata={"read": Reader.instant})
+    commitment_ends_at: datetime | None = field(default=None, metadata={"read": Reader.instant})
+    is_chat: bool | None = field(default=None, metadata={"read": Reader.boolean})
+    target_ids: tuple[str, ...] | None = field(default=None, metadata={"read": Reader.strings})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class AccountSetting:
     """One word that a region keeps for the account or its project: the status of the program `id`, or a mode.
 
@@ -100,20 +128,7 @@ class AccountSetting:
     value: str | None = _optional("value", Reader.string)
 
 
-Row = FoundationModel | InferenceProfile | AccountSetting
-
-# The records that a part's rows are; those of all other parts are profiles.
-ROW_CLASSES: dict[str, type[Row]] = {
-    MODELS: FoundationModel,
-    PROJECT_MODELS: FoundationModel,
-    DATA_RETENTION: AccountSetting,
-    PROGRAMS: AccountSetting,
-}
-
-
-def row_class_of(part: str) -> type[Row]:
-    return ROW_CLASSES.get(part, InferenceProfile)
-
+Row = FoundationModel | InferenceProfile | AccountModel | AccountSetting
 
 # The fields of a row that one statement of AWS's makes: a date may really be taken back (a retirement put off).
 LIFECYCLE_FIELDS = tuple(it.name for it in fields(FoundationModel) if it.metadata["aws"].startswith("modelLifecycle."))
@@ -124,7 +139,7 @@ OPTIONAL_FIELDS = tuple(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PartListing:
-    """The rows of one part of one region, of the class that `row_class_of` names.
+    """The rows of one part of one region, of the part's record class (parts.py).
 
     `skipped_rows` counts the rows without a readable id, which are left out; `unread_fields` the optional values that
     could not be read and count as left out; `backfilled_rows` the rows that left out what they had before, which then

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, fields
 from typing import Any, TypeVar
 
+from app.catalog.parts import row_class_of
 from app.catalog.reading import Malformed, Reader
 from app.catalog.records import (
     APPLICATION_PROFILES,
@@ -16,7 +17,6 @@ from app.catalog.records import (
     InferenceProfile,
     ProfileModel,
     Row,
-    row_class_of,
 )
 
 T = TypeVar("T")
