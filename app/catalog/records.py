@@ -33,6 +33,8 @@ PROJECT_MODELS = "project_models"
 PROJECT_PROFILES = "project_profiles"
 DATA_RETENTION = "data_retention"
 PROGRAMS = "trusted_access_programs"
+# What stands in the status alone.
+ACCOUNT_PARTS = (DATA_RETENTION, PROGRAMS)
 PROJECT_PARTS = (PROJECT_MODELS, PROJECT_PROFILES, DATA_RETENTION, PROGRAMS)
 
 

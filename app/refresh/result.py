@@ -5,15 +5,7 @@ from dataclasses import dataclass
 
 import structlog
 
-from app.catalog.records import (
-    MODELS,
-    PROJECT_MODELS,
-    PROJECT_PARTS,
-    PROJECT_PROFILES,
-    PartFailure,
-    PartListing,
-    PartResult,
-)
+from app.catalog.records import ACCOUNT_PARTS, MODELS, PROJECT_PARTS, PartFailure, PartListing, PartResult
 from app.catalog.snapshot import CatalogSnapshot
 from app.catalog.status import models_without_limits
 
@@ -21,7 +13,6 @@ log = structlog.get_logger(__name__)
 
 # A part that loses more of its rows than this in one refresh is worth a look.
 SHRUNK = 0.5
-PROJECT_LISTINGS = (PROJECT_MODELS, PROJECT_PROFILES)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,10 +57,10 @@ def log_refresh(done: Refresh, previous: CatalogSnapshot | None) -> None:
         kept = listings.pop((failure.region, failure.part), None)
         if failure.part not in PROJECT_PARTS:
             _log_failure(failure, kept)
-    _log_project_failures([it for it in failures if it.part in PROJECT_LISTINGS])
+    _log_project_failures([it for it in failures if it.part in PROJECT_PARTS and it.part not in ACCOUNT_PARTS])
     before = {} if previous is None else {(it.region, it.part): it for it in previous.state.listings}
     for key, listing in listings.items():
-        if listing.part not in PROJECT_PARTS or listing.part in PROJECT_LISTINGS:
+        if listing.part not in ACCOUNT_PARTS:
             _log_listing(listing, before.get(key))
     fresh = listings.values()
     report = log.info if done.listed else log.error

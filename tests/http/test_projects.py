@@ -5,10 +5,10 @@ from typing import Any
 import pytest
 from flask.testing import FlaskClient
 
-from app.catalog.records import PROJECT_MODELS, PROJECT_PROFILES, PartListing
+from app.catalog.records import DATA_RETENTION, PROGRAMS, PROJECT_MODELS, PROJECT_PROFILES, PartListing
 from app.catalog.snapshot import CatalogSnapshot
 from tests.conftest import MakeApp, client_of, json_of
-from tests.support.builders import NOW, listing, model, profile, snapshot
+from tests.support.builders import NOW, failure, listing, model, profile, snapshot
 
 EAST, WEST = "us-east-1", "eu-west-1"
 PATHS = ["/anthropic/v1/models", "/v1/models", "/search_models"]
@@ -86,3 +86,13 @@ def test_without_a_project_no_entry_has_the_key(without: FlaskClient) -> None:
 
 def test_readiness_names_no_project(client: FlaskClient) -> None:
     assert b"proj_a" not in client.get("/readyz").data
+
+
+def test_the_metrics_have_the_projects_listings_and_nothing_of_the_accounts_settings(make_app: MakeApp) -> None:
+    failed = tuple(failure(EAST, part) for part in (PROJECT_PROFILES, DATA_RETENTION, PROGRAMS))
+    page = client_of(make_app(snapshot(listing(EAST, model("a")), failures=failed, projects=("proj_a",)))).get(
+        "/metrics"
+    )
+
+    assert f'part="{PROJECT_PROFILES}"' in page.text
+    assert DATA_RETENTION not in page.text and PROGRAMS not in page.text

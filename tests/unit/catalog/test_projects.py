@@ -148,9 +148,20 @@ def test_a_project_without_profiles_of_its_own_is_read_with_the_accounts() -> No
 
 
 def test_a_name_that_the_account_has_is_told_apart_on_the_projects_side() -> None:
-    found = view(with_project(listing(EAST, model("a", name="Same")), part(PROJECT_MODELS, model("b", name="Same"))))
+    base = listing(EAST, model("a", name="One"), profile("us.a", "a", name="Two"))
+    opened = part(PROJECT_MODELS, model("b", name="One"), model("c", name="Two"), model("d", name="Two"))
+    found = view(with_project(base, opened))
 
-    assert [it.name for it in found.entry_list(ListFilter(view="all")).entries] == ["Same", "Same (b)"]
+    names = [it.name for it in found.entry_list(ListFilter(view="all")).entries]
+    assert names == ["One", "One (b)", "Two (c)", "Two (d)", "Two"]
+
+
+def test_a_model_is_not_there_for_a_scope_without_the_profile_that_a_project_opens_it_by() -> None:
+    row = model("gated", inference_types=("INFERENCE_PROFILE",))
+    opened = with_project(BASE, part(PROJECT_MODELS, row), part(PROJECT_PROFILES, profile("us.gated", "gated")))
+
+    assert view(opened).find("gated") is not None
+    assert view(opened, excluded=EntryPatterns(("us.gated",))).find("gated") is None
 
 
 def test_a_model_that_the_account_lists_and_cannot_call_is_an_entry_of_the_project() -> None:
