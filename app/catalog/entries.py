@@ -102,7 +102,9 @@ class CatalogEntry:
     @property
     def projects(self) -> dict[str, str]:
         """The project that opens it, in each region where nothing else does."""
-        regions = {region for way in self.project_ways or () for region in way.regions}.difference(self.regions)
+        if not self.project_ways:
+            return {}
+        regions = {region for way in self.project_ways for region in way.regions}.difference(self.regions)
         found = {region: project_in(self.projects_setting, region) for region in sorted(regions)}
         return {region: project for region, project in found.items() if project is not None}
 

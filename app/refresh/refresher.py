@@ -263,7 +263,7 @@ class Refresher:
             source=self._settings.source,
             regions=regions,
             parts=requested_parts(self._settings),
-            projects=self._settings.projects,
+            projects=self._settings.projects if self._settings.source == "aws" else (),
             at=self._clock(),
             max_stale=timedelta(seconds=self._settings.max_stale_s),
             configured_regions=self._settings.regions,

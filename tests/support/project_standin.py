@@ -5,6 +5,7 @@ Faults are those of the other parts, by the part's name: `standin["us-east-1"].f
 
 import json
 import re
+import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
@@ -76,6 +77,7 @@ class _ProjectHandler(_Handler):
         with self.server.count:
             self.server.calls[name, part] += 1
         region = self.server.regions.get(name, Region())
+        time.sleep(region.latency_ms / 1000)
         status, code, body = self._answer(name, region, part, operation, key, query)
         headers = {"Content-Type": "application/json", "x-amzn-ErrorType": code}
         self._send(region, part, status, {it: value for it, value in headers.items() if value}, body)
