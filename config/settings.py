@@ -26,7 +26,17 @@ from config.sdk import sdk_region
 from config.store_url import StoreUrl, fleet_name, store_url
 
 SOURCES = ("aws", "demo")
-PARTS = ("models", "profiles", "application_profiles")
+# The table that says what each is stands in app/catalog/parts.py.
+PARTS = (
+    "models",
+    "profiles",
+    "application_profiles",
+    "provisioned",
+    "deployments",
+    "imported",
+    "marketplace",
+    "routers",
+)
 # Asked for while AWS_BEDROCK_PROJECT is set, last; listings first.
 PROJECT_PARTS = ("project_models", "project_profiles", "data_retention", "trusted_access_programs")
 VIEWS = ("models", "profiles", "all")
@@ -127,8 +137,8 @@ class Settings:
         "CATALOG_PARTS",
         ("models", "profiles"),
         some_of(*PARTS, required=PARTS[0]),
-        "The kinds of listing to request from each region: `models`, `profiles`, and `application_profiles`, the "
-        "account's own",
+        "The kinds of listing to request from each region: `models`, `profiles`, and what is the account's own: "
+        "`application_profiles`, `provisioned`, `deployments`, `imported`, `marketplace`, `routers`",
         child=True,
     )
     projects: tuple[str, ...] = _setting(

@@ -4,18 +4,30 @@ from typing import Any
 
 from marshmallow import Schema, fields, post_dump
 
-from app.api.fields import SOMETIMES, RegionMap
+from app.api.fields import SOMETIMES, Instant, RegionMap
 from app.catalog.cards import card_payload
-from app.catalog.entries import ALIAS, APPLICATION, INFERENCE_PROFILE, MODEL, RETIRED, CatalogEntry
+from app.catalog.entries import (
+    ACCOUNT_KINDS,
+    ALIAS,
+    APPLICATION,
+    INFERENCE_PROFILE,
+    MODEL,
+    RETIRED,
+    CatalogEntry,
+)
 
-KINDS = (MODEL, INFERENCE_PROFILE, ALIAS)
-# The keys that entries of one kind alone have, but for an alias, which has those of the entry that it stands for.
+KINDS = (MODEL, INFERENCE_PROFILE, ALIAS, *ACCOUNT_KINDS)
+# The keys that entries of some kinds alone have, but for an alias, which has those of the entry that it stands for.
 OF_KIND = {
-    "inference_profiles": MODEL,
-    "model_id": INFERENCE_PROFILE,
-    "geography": INFERENCE_PROFILE,
-    "destinations": INFERENCE_PROFILE,
-    "alias_of": ALIAS,
+    "inference_profiles": (MODEL,),
+    "model_id": (INFERENCE_PROFILE,),
+    "geography": (INFERENCE_PROFILE,),
+    "destinations": (INFERENCE_PROFILE,),
+    "base_model_id": ACCOUNT_KINDS,
+    "status": ACCOUNT_KINDS,
+    "updated_at": ACCOUNT_KINDS,
+    "commitment_ends_at": ACCOUNT_KINDS,
+    "alias_of": (ALIAS,),
 }
 
 
@@ -26,6 +38,15 @@ def capabilities_of(entry: CatalogEntry) -> dict[str, Any] | None:
 
 def _list_of_texts() -> fields.List[Any]:
     return fields.List(fields.String())
+
+
+def _own_date(name: str, meaning: str) -> Instant:
+    return Instant(
+        attribute=f"account_row.{name}",
+        dump_default=None,
+        allow_none=True,
+        metadata={"description": f"Of the account's own: {meaning}, null where AWS does not tell.", SOMETIMES: True},
+    )
 
 
 class LimitsSchema(Schema):
@@ -80,6 +101,24 @@ class InvocationsSchema(Schema):
         "Of a profile: the regions where a call is processed, by the region that it is sent to; `global` for any.",
         sometimes=True,
     )
+    base_model_id = fields.String(
+        allow_none=True,
+        metadata={
+            "description": "Of the account's own: the model that it was made of, null where none is known.",
+            SOMETIMES: True,
+        },
+    )
+    status = fields.String(
+        attribute="account_row.status",
+        dump_default=None,
+        allow_none=True,
+        metadata={
+            "description": "Of the account's own: AWS's word for its state, which decides whether `invoke` has it.",
+            SOMETIMES: True,
+        },
+    )
+    updated_at = _own_date("updated_at", "when it last changed")
+    commitment_ends_at = _own_date("commitment_ends_at", "when a commitment to provisioned throughput ends")
     input_modalities = fields.List(fields.String())
     output_modalities = fields.List(fields.String())
     response_streaming = fields.Boolean(allow_none=True, metadata={"description": "Null where AWS does not tell."})
@@ -108,16 +147,22 @@ class InvocationsSchema(Schema):
     def keep_keys_of_kind(self, data: dict[str, Any], entry: CatalogEntry, **_: Any) -> dict[str, Any]:
         if entry.project_ways is None:
             data = {name: value for name, value in data.items() if name != "projects"}
-        kind = target = data["kind"]
-        if kind == ALIAS:
-            target = MODEL if data["alias_of"] == data["model_id"] else INFERENCE_PROFILE
-        return {name: value for name, value in data.items() if OF_KIND.get(name, kind) in (kind, target)}
+        kinds = {entry.kind}
+        if entry.kind == ALIAS and entry.account_row is not None:
+            kinds.update(ACCOUNT_KINDS)
+        elif entry.kind == ALIAS:
+            kinds.add(MODEL if entry.alias_of == entry.model_id else INFERENCE_PROFILE)
+        return {name: value for name, value in data.items() if not kinds.isdisjoint(OF_KIND.get(name, kinds))}
 
 
 def description_of(entry: CatalogEntry) -> str:
     """One short line for pickers, which have the name beside it."""
     if entry.geography == APPLICATION:
         return f"Application profile of {entry.model_id} in {', '.join(entry.regions) or 'no region'}"
+    if entry.account_row is not None:
+        base = f" of {entry.base_model_id}" if entry.base_model_id else ""
+        status = f", {entry.account_row.status}" if entry.account_row.status else ""
+        return f"{entry.kind.replace('_', ' ').capitalize()}{base} in {', '.join(entry.regions) or 'no region'}{status}"
     if entry.kind == INFERENCE_PROFILE:
         geography = f"{entry.geography.upper()} profile" if entry.geography else "Profile"
         return f"{geography} of {entry.model_id}"

@@ -6,11 +6,18 @@ from datetime import datetime
 
 from app.catalog.cards.records import Card
 from app.catalog.project_names import project_in
-from app.catalog.records import GLOBAL, TEXT, FoundationModel, Invocation
+from app.catalog.records import GLOBAL, TEXT, AccountModel, FoundationModel, Invocation
 
 MODEL = "model"
 INFERENCE_PROFILE = "inference_profile"
 ALIAS = "alias"
+# Of the account's own, one for each of their parts.
+PROVISIONED_MODEL = "provisioned_model"
+MODEL_DEPLOYMENT = "model_deployment"
+IMPORTED_MODEL = "imported_model"
+MARKETPLACE_ENDPOINT = "marketplace_endpoint"
+PROMPT_ROUTER = "prompt_router"
+ACCOUNT_KINDS = (PROVISIONED_MODEL, MODEL_DEPLOYMENT, IMPORTED_MODEL, MARKETPLACE_ENDPOINT, PROMPT_ROUTER)
 
 ACTIVE = "active"
 DEPRECATED = "deprecated"
@@ -24,6 +31,9 @@ WORLDWIDE = "global"
 INVOKE_ORDER = (ON_DEMAND, GEOGRAPHIC, WORLDWIDE)
 # A region says that a profile calls the model, and its profiles are not known.
 UNKNOWN_PROFILE = "unknown_profile"
+# One of the account's own is called by its ARN in its region, or stands there and cannot be called as it is.
+ACCOUNT = "account"
+NOT_CALLABLE = "not_callable"
 
 APPLICATION = "application"
 
@@ -50,7 +60,8 @@ class CatalogEntry:
     are what the facts come from, in the regions' order of preference. `aliases` are the operator's names that stand for
     it; an alias has all else of the entry `alias_of`, which it stands for. `project_ways` are the invocations that only
     a project opens, None while none is configured; `projects_setting` names the projects, and `is_of_project` tells
-    that nothing else opens it.
+    that nothing else opens it. `account_row` is the row of one of the account's own, whose facts are its base model's
+    and whose `model_id` is its own ARN where no base is known.
     """
 
     kind: str = MODEL
@@ -75,6 +86,8 @@ class CatalogEntry:
     project_ways: tuple[Invocation, ...] | None = None
     is_of_project: bool = False
     projects_setting: tuple[str, ...] = ()
+    account_row: AccountModel | None = None
+    base_model_id: str | None = None
 
     @property
     def is_text(self) -> bool:
@@ -117,7 +130,7 @@ class CatalogEntry:
         """The id to send, by region; a region whose id is unknown is left out."""
         ids: dict[str, str] = {}
         for way in self.invocations:
-            if way.kind != UNKNOWN_PROFILE:
+            if way.kind not in (UNKNOWN_PROFILE, NOT_CALLABLE):
                 for region in way.regions:
                     ids.setdefault(region, way.profile_id or self.model_id)
         return dict(sorted(ids.items()))

@@ -69,7 +69,7 @@ def restrict(
     known = {
         it.profile_id for it in (*entry.invocations, *entry.former_invocations) if it.profile_id in cards.known_ids
     }
-    if len(entry.rows) == 1 and known.issubset(it.profile_id for it in (*invocations, *former)):
+    if len(entry.rows) <= 1 and known.issubset(it.profile_id for it in (*invocations, *former)):
         return replace(entry, invocations=invocations, former_invocations=former)
     callable_by = opened or () if entry.is_of_project else invocations
     current = {region for way in callable_by for region in way.regions}

@@ -237,5 +237,10 @@ def _last_ways(entry: CatalogEntry, entry_id: str) -> tuple[Invocation, ...]:
 
 def _listed(snapshot: CatalogSnapshot) -> dict[str, CatalogEntry]:
     """All that a list can hold, by id; in the place of a profile its model."""
-    entries = (*snapshot.project_entries, *snapshot.application_profiles, *snapshot.models)
+    entries = (
+        *snapshot.project_entries,
+        *snapshot.account_models,
+        *snapshot.application_profiles,
+        *snapshot.models,
+    )
     return {**snapshot.by_profile} | {entry.id: entry for entry in entries}

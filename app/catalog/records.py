@@ -102,7 +102,7 @@ class AccountModel:
     """Something callable that the account made: one row of a list of its provisioned models, deployments or the like.
 
     `id` is its ARN. `base_id` is what its foundation model's ARN names, or an inference profile's where a prompt router
-    falls back to one; `target_ids` are all that a prompt router chooses from.
+    falls back to one; `profile_ids` are the inference profiles among those that a prompt router chooses from.
 
     Source: Bedrock ProvisionedModelSummary, CustomModelDeploymentSummary, ImportedModelSummary,
     MarketplaceModelEndpointSummary and PromptRouterSummary; discovery/rows.py has the keys of each.
@@ -116,7 +116,7 @@ class AccountModel:
     updated_at: datetime | None = field(default=None, metadata={"read": Reader.instant})
     commitment_ends_at: datetime | None = field(default=None, metadata={"read": Reader.instant})
     is_chat: bool | None = field(default=None, metadata={"read": Reader.boolean})
-    target_ids: tuple[str, ...] | None = field(default=None, metadata={"read": Reader.strings})
+    profile_ids: tuple[str, ...] | None = field(default=None, metadata={"read": Reader.strings})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

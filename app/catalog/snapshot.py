@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from operator import attrgetter
 
+from app.catalog.account_models import account_entries
 from app.catalog.cards import NO_CARDS, CardBook
 from app.catalog.entries import INVOKE_ORDER, CatalogEntry
 from app.catalog.lifecycle import turning_points
@@ -26,8 +27,9 @@ from app.catalog.records import (
 class CatalogSnapshot:
     """The whole catalog at one moment; immutable, shared by all readers.
 
-    `models` are newest first, then by id. `changed_at` is when a client could last have seen them change. At
-    `valid_until` the same state gives another answer (a model reaches its end of life), so it is derived anew.
+    `models`, and what is the account's own, are newest first, then by id. `changed_at` is when a client could last have
+    seen them change. At `valid_until` the same state gives another answer (a model reaches its end of life), so it is
+    derived anew.
     `invoke_order` and `cards` are what it was derived with, beside its state.
     """
 
@@ -36,6 +38,7 @@ class CatalogSnapshot:
     models: tuple[CatalogEntry, ...]
     application_profiles: tuple[CatalogEntry, ...] = ()
     project_entries: tuple[CatalogEntry, ...] = ()
+    account_models: tuple[CatalogEntry, ...] = ()
     orphan_profiles: int = 0
     destinations: frozenset[str] = frozenset()
     changed_at: datetime
@@ -97,19 +100,24 @@ def build_snapshot(
     destinations = frozenset(
         place for row in profiles if isinstance(row, InferenceProfile) for _, places in row.models for place in places
     )
+    by_id = {model.id: model for model in found.models}
+    account_models = account_entries(state.listings, {it.id: it for it in merged.models}, cards=cards, at=at)
+    if state.projects:
+        account_models = tuple(replace(it, project_ways=(), projects_setting=state.projects) for it in account_models)
     return CatalogSnapshot(
         state=state,
         at=at,
         models=found.models,
         application_profiles=found.application_profiles,
         project_entries=found.project_entries,
+        account_models=account_models,
         orphan_profiles=merged.orphan_profiles,
         destinations=destinations,
         changed_at=max((moment for moment in changes if moment is not None), default=EPOCH),
         valid_until=min((moment for moment in moments if moment > at), default=None),
         invoke_order=tuple(invoke_order),
         cards=cards,
-        by_id={model.id: model for model in found.models},
+        by_id=by_id,
         by_profile=models_by_profile(found.models),
         profile_names=merged.profile_names,
         removed={gone.id: gone for gone in state.removed},
@@ -134,6 +142,7 @@ def reuse_models(snapshot: CatalogSnapshot, previous: CatalogSnapshot | None) ->
         or snapshot.models != previous.models
         or snapshot.application_profiles != previous.application_profiles
         or snapshot.project_entries != previous.project_entries
+        or snapshot.account_models != previous.account_models
         or snapshot.profile_names != previous.profile_names
         or not snapshot.cards.has_same_prices(previous.cards, snapshot.by_profile)
     ):
@@ -143,6 +152,7 @@ def reuse_models(snapshot: CatalogSnapshot, previous: CatalogSnapshot | None) ->
         models=previous.models,
         application_profiles=previous.application_profiles,
         project_entries=previous.project_entries,
+        account_models=previous.account_models,
         by_id=previous.by_id,
         by_profile=previous.by_profile,
         profile_names=previous.profile_names,

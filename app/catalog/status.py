@@ -6,11 +6,11 @@ from datetime import datetime, timedelta
 
 from app.catalog.project_names import project_in
 from app.catalog.records import (
+    BASE_PARTS,
     DATA_RETENTION,
     MODELS,
     PROFILES,
     PROGRAMS,
-    PROJECT_PARTS,
     AccountSetting,
     PartFailure,
     PartListing,
@@ -50,7 +50,7 @@ class PartStatus:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RegionStatus:
-    """One region: `fresh`, `stale` or `missing` where all of its parts are, else `partial`. Projects' do not count."""
+    """One region: `fresh`, `stale` or `missing` where all of its base parts are, else `partial`."""
 
     region: str
     state: str
@@ -66,18 +66,13 @@ class RegionStatus:
 
     @property
     def age_s(self) -> int | None:
-        """The age of the oldest listing that is served."""
-        return max((it.age_s for it in self.own_parts if it.age_s is not None), default=None)
+        """The age of the oldest listing of a base part that is served."""
+        return max((it.age_s for it in self.parts if it.age_s is not None and it.part in BASE_PARTS), default=None)
 
     @property
     def failure(self) -> PartFailure | None:
-        """The first part's that failed."""
-        return next((it.failure for it in self.own_parts if it.failure is not None), None)
-
-    @property
-    def own_parts(self) -> tuple[PartStatus, ...]:
-        """Those that the account is asked for."""
-        return tuple(it for it in self.parts if it.part not in PROJECT_PARTS)
+        """The first base part's that failed."""
+        return next((it.failure for it in self.parts if it.failure is not None and it.part in BASE_PARTS), None)
 
     def _rows(self, part: str) -> int:
         return sum(it.rows for it in self.parts if it.part == part)
@@ -195,7 +190,7 @@ def _regions(snapshot: CatalogSnapshot, at: datetime) -> tuple[RegionStatus, ...
         parts = tuple(
             _part(part, listings.get((region, part)), failures.get((region, part)), at) for part in state.parts
         )
-        states = {it.state for it in parts if it.part not in PROJECT_PARTS}
+        states = {it.state for it in parts if it.part in BASE_PARTS}
         regions.append(RegionStatus(region=region, state=states.pop() if len(states) == 1 else PARTIAL, parts=parts))
     return tuple(regions)
 

@@ -23,7 +23,7 @@ MAX_ABBREVIATION = 4
 
 
 class VisibleCatalog:
-    """The models and the account's own profiles that a scope sees, newest first, then by id."""
+    """The models, and the account's own profiles and models, that a scope sees, newest first, then by id."""
 
     def __init__(self, snapshot: CatalogSnapshot, scope: Scope, seen: InvocationFilter, restrict: Restrict) -> None:
         def visible(entries: tuple[CatalogEntry, ...]) -> tuple[CatalogEntry, ...]:
@@ -41,6 +41,7 @@ class VisibleCatalog:
         )
         self.application_profiles = visible(snapshot.application_profiles)
         self.project_entries = visible(snapshot.project_entries)
+        self.account_models = visible(snapshot.account_models)
         self._index()
 
     def name_aliases(self, names: Mapping[str, tuple[str, ...]]) -> None:
@@ -51,11 +52,13 @@ class VisibleCatalog:
 
         self._alias_names = names
         self.models, self.application_profiles = named(self.models), named(self.application_profiles)
+        self.account_models = named(self.account_models)
         self.project_entries = named(self.project_entries)
         self._index()
 
     def _index(self) -> None:
-        self._own = {entry.id: entry for entry in (*self.project_entries, *self.application_profiles)}
+        own = (*self.project_entries, *self.account_models, *self.application_profiles)
+        self._own = {entry.id: entry for entry in own}
         if self.models is self._snapshot.models:
             self.by_id, self._by_profile = self._snapshot.by_id, self._snapshot.by_profile
             return

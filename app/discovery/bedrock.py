@@ -22,23 +22,32 @@ from app.catalog.project_names import is_named_for, project_in
 from app.catalog.reading import Malformed
 from app.catalog.records import (
     APPLICATION_PROFILES,
+    BASE_PARTS,
     DATA_RETENTION,
+    DEPLOYMENTS,
+    IMPORTED,
+    MARKETPLACE,
     MODELS,
     PROFILES,
     PROGRAMS,
     PROJECT_MODELS,
     PROJECT_PARTS,
     PROJECT_PROFILES,
+    PROVISIONED,
+    ROUTERS,
     PartFailure,
     PartListing,
     PartResult,
 )
+from app.discovery.connections import Connections
 from app.discovery.rows import NO_ROWS, read_rows
 from app.telemetry.redaction import redacted
 from config import ALL_REGIONS, Settings, partition_of, requested_parts
 
 # A region a thread, its calls one after the other on one connection: quicker and cheaper than all calls at once.
 MAX_THREADS = 40
+# Optional parts wait while so many calls are under way; base parts never do.
+MAX_CONNECTIONS = 40
 # A part that takes longer no longer keeps the region's next one waiting.
 PART_HEAD_START_S = 1.0
 CONNECT_TIMEOUT_S = 5
@@ -73,6 +82,11 @@ CALLS = {
     APPLICATION_PROFILES: Call(
         operation="list_inference_profiles", rows="inferenceProfileSummaries", arguments={"typeEquals": "APPLICATION"}
     ),
+    PROVISIONED: Call(operation="list_provisioned_model_throughputs", rows="provisionedModelSummaries"),
+    DEPLOYMENTS: Call(operation="list_custom_model_deployments", rows="modelDeploymentSummaries"),
+    IMPORTED: Call(operation="list_imported_models", rows="modelSummaries"),
+    MARKETPLACE: Call(operation="list_marketplace_model_endpoints", rows="marketplaceModelEndpoints"),
+    ROUTERS: Call(operation="list_prompt_routers", rows="promptRouterSummaries"),
 }
 CALLS |= {
     PROJECT_MODELS: replace(CALLS[MODELS], is_of_project=True),
@@ -108,8 +122,10 @@ class BedrockSource:
             NoBedrockRegions: there is nothing to visit.
         """
         self._default_region = settings.aws_region
-        self._parts = requested_parts(settings)
+        # Base parts begin first: in Python a sort keeps the order of what is equal.
+        self._parts = sorted(requested_parts(settings), key=lambda part: part not in BASE_PARTS)
         self._projects = settings.projects
+        self._connections = Connections(MAX_CONNECTIONS)
         self._timeout_s = settings.refresh_timeout_s
         self._config = Config(
             connect_timeout=min(CONNECT_TIMEOUT_S, self._timeout_s),
@@ -159,7 +175,9 @@ class BedrockSource:
             return self.client(region)
 
         def visit(part: str) -> None:
-            write(visit_part(client, region, part, self._projects))
+            with self._connections.open(waits=part not in BASE_PARTS):
+                result = visit_part(client, region, part, self._projects)
+            write(result)
 
         threads = []
         for part in self._parts:
@@ -198,10 +216,11 @@ def visit_part(client: Callable[[], Any], region: str, part: str, projects: Sequ
         found = read_rows(list_rows(client(), part, project) if is_offered else (), part)
     except Exception as error:  # noqa: BLE001 - the top of a visit: each way to fail is this part's failure.
         failure = failure_of(error, region=region, part=part, began=began)
-        if failure.code not in UNKNOWN_PROJECT or not CALLS[part].is_of_project:
-            return failure
-        if is_named_for(projects, region):
+        is_unknown = CALLS[part].is_of_project and failure.code in UNKNOWN_PROJECT
+        if is_unknown and is_named_for(projects, region):
             return replace(failure, detail=f"{project}: {failure.detail}")
+        if not is_unknown and not is_not_offered(error, part):
+            return failure
         found, is_offered = NO_ROWS, False
     return PartListing(
         region=region,
@@ -259,6 +278,18 @@ def take_rows(response_dict: dict[str, Any], customized_response_dict: dict[str,
     for key in UNPARSED & set(body):
         customized_response_dict[key] = body.pop(key)
     response_dict["body"] = json.dumps(body).encode()
+
+
+def is_not_offered(error: Exception, part: str) -> bool:
+    """Whether the region has no such part, which is none of it there and no failure.
+
+    Where there is no provisioned throughput AWS denies access without the name of an action.
+    """
+    if part in BASE_PARTS or not isinstance(error, ClientError):
+        return False
+    code, text = error.response["Error"].get("Code"), str(error.response["Error"].get("Message", ""))
+    is_nameless = part == PROVISIONED and code == "AccessDeniedException" and "bedrock:" not in text
+    return code == "UnknownOperationException" or is_nameless
 
 
 def failure_of(error: Exception, *, region: str, part: str, began: float) -> PartFailure:

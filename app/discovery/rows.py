@@ -1,8 +1,9 @@
 """AWS's rows, read into records: only an unreadable id costs a row."""
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, fields
+from functools import partial
 from typing import Any, TypeVar
 
 from app.catalog.parts import row_class_of
@@ -10,8 +11,18 @@ from app.catalog.reading import Malformed, Reader
 from app.catalog.records import (
     APPLICATION_PROFILES,
     DATA_RETENTION,
+    DEPLOYMENTS,
     GLOBAL,
+    IMPORTED,
+    MARKETPLACE,
+    MODELS,
+    PROFILES,
     PROGRAMS,
+    PROJECT_MODELS,
+    PROJECT_PROFILES,
+    PROVISIONED,
+    ROUTERS,
+    AccountModel,
     AccountSetting,
     FoundationModel,
     InferenceProfile,
@@ -27,9 +38,69 @@ MODEL_FIELDS = tuple(
     for it in fields(FoundationModel)
     if it.name != "id"
 )
-ID_KEYS = {APPLICATION_PROFILES: "inferenceProfileArn", DATA_RETENTION: "mode", PROGRAMS: "programId"}
 # Any partition; an ARN without a region is how AWS writes that a call is processed anywhere.
 MODEL_ARN = re.compile(r"arn:[^:]+:bedrock:([^:]*):[^:]*:foundation-model/(.+)")
+# What a row is read by, and what an id must be: another kind of ARN could hide what another part listed.
+ID_KEYS = {
+    MODELS: "modelId",
+    PROFILES: "inferenceProfileId",
+    APPLICATION_PROFILES: "inferenceProfileArn",
+    PROVISIONED: "provisionedModelArn",
+    DEPLOYMENTS: "customModelDeploymentArn",
+    IMPORTED: "modelArn",
+    MARKETPLACE: "endpointArn",
+    ROUTERS: "promptRouterArn",
+    PROJECT_MODELS: "modelId",
+    PROJECT_PROFILES: "inferenceProfileId",
+    DATA_RETENTION: "mode",
+    PROGRAMS: "programId",
+}
+ACCOUNT_ARNS = {
+    PROVISIONED: "bedrock:{}provisioned-model/",
+    DEPLOYMENTS: "bedrock:{}custom-model-deployment/",
+    IMPORTED: "bedrock:{}imported-model/",
+    MARKETPLACE: "sagemaker:{}endpoint/",
+    ROUTERS: "bedrock:{}(?:default-)?prompt-router/",
+}
+ACCOUNT_IDS = {part: re.compile(f"arn:[^:]+:{arn.format('[^:]+:[^:]+:')}.+") for part, arn in ACCOUNT_ARNS.items()}
+# The fields of AccountModel, but for what ARNs name, and the keys that have them in rows of the part.
+ACCOUNT_FIELDS: Mapping[str, Mapping[str, tuple[str, Callable[[Reader], Any]]]] = {
+    PROVISIONED: {
+        "name": ("provisionedModelName", Reader.string),
+        "status": ("status", Reader.string),
+        "created_at": ("creationTime", Reader.instant),
+        "updated_at": ("lastModifiedTime", Reader.instant),
+        "commitment_ends_at": ("commitmentExpirationTime", Reader.instant),
+    },
+    DEPLOYMENTS: {
+        "name": ("customModelDeploymentName", Reader.string),
+        "status": ("status", Reader.string),
+        "created_at": ("createdAt", Reader.instant),
+        "updated_at": ("lastUpdatedAt", Reader.instant),
+    },
+    IMPORTED: {
+        "name": ("modelName", Reader.string),
+        "created_at": ("creationTime", Reader.instant),
+        "is_chat": ("instructSupported", Reader.boolean),
+    },
+    MARKETPLACE: {
+        "status": ("status", Reader.string),
+        "created_at": ("createdAt", Reader.instant),
+        "updated_at": ("updatedAt", Reader.instant),
+    },
+    ROUTERS: {
+        "name": ("promptRouterName", Reader.string),
+        "status": ("status", Reader.string),
+        "created_at": ("createdAt", Reader.instant),
+        "updated_at": ("updatedAt", Reader.instant),
+    },
+}
+# The member of a row whose ARN names the base model.
+BASE_KEYS = {PROVISIONED: "foundationModelArn", DEPLOYMENTS: "modelArn"}
+# A custom model's ARN has its base model's id before its own; an imported one has none.
+BASE_ARN = re.compile(
+    r"arn:[^:]+:bedrock:[^:]*:[^:]*:(?:(?:foundation-model|inference-profile)/(.+)|custom-model/(.+)/[^/]+)"
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,22 +118,26 @@ NO_ROWS = Rows(rows=(), skipped_rows=0, unread_fields=0)
 def read_rows(values: Iterable[Any], part: str) -> Rows:
     """Read the rows of a part as Bedrock's JSON has them.
 
-    Source: Bedrock FoundationModelSummary, InferenceProfileSummary, TrustedAccessProgramSummary.
+    Source: Bedrock FoundationModelSummary for models, InferenceProfileSummary for profiles; AccountModel and
+    AccountSetting name the others.
     """
     reader = _RowReader()
     readers: dict[type[Row], Callable[[str, Reader], Row]] = {
         FoundationModel: reader.model,
         InferenceProfile: reader.profile,
+        AccountModel: partial(reader.account_model, part),
         AccountSetting: reader.setting,
     }
     read = readers[row_class_of(part)]
-    id_key = ID_KEYS.get(part, "modelId" if row_class_of(part) is FoundationModel else "inferenceProfileId")
+    id_key, id_form = ID_KEYS[part], ACCOUNT_IDS.get(part)
     rows: dict[str, Row] = {}
     skipped = 0
     for value in values:
         row = Reader(value)
         try:
             row_id = row.get(id_key).string()
+            if id_form is not None and not id_form.fullmatch(row_id):
+                row.get(id_key).fail("an ARN of this part")
         except Malformed:
             skipped += 1
         else:
@@ -97,6 +172,28 @@ class _RowReader:
 
     def setting(self, name: str, row: Reader) -> AccountSetting:
         return AccountSetting(id=name, value=self._optional(row.get("status"), Reader.string))
+
+    def account_model(self, part: str, arn: str, row: Reader) -> AccountModel:
+        values = {name: self._optional(row.get(key), read) for name, (key, read) in ACCOUNT_FIELDS[part].items()}
+        if part == MARKETPLACE:
+            values["name"] = arn.rpartition("/")[2] or None
+        if part == ROUTERS:
+            values["base_id"] = self._base(self._object(row.get("fallbackModel")).get("modelArn"))
+            arns = self._items(row.get("models"), lambda item: item.get("modelArn").string())
+            values["profile_ids"] = tuple(it.partition("/")[2] for it in arns if ":inference-profile/" in it)
+        elif part in BASE_KEYS:
+            values["base_id"] = self._base(row.get(BASE_KEYS[part]))
+        return AccountModel(id=arn, **values)
+
+    def _base(self, value: Reader) -> str | None:
+        """What an ARN names as the model; None for an imported one, which has no base."""
+        arn = self._optional(value, Reader.string)
+        found = None if arn is None else BASE_ARN.fullmatch(arn)
+        if found is not None:
+            base_id = found[1] or found[2]
+            return None if base_id == "imported" else base_id
+        self.unread += arn is not None and ":imported-model/" not in arn
+        return None
 
     def _profile_models(self, value: Reader) -> tuple[ProfileModel, ...]:
         destinations: dict[str, set[str]] = {}

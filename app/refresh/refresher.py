@@ -11,7 +11,7 @@ import structlog
 from app.catalog.cards import NO_CARDS, CardBook
 from app.catalog.current import Catalog
 from app.catalog.next_snapshot import is_incomplete, never_listed, next_snapshot
-from app.catalog.records import PartResult
+from app.catalog.records import BASE_PARTS, PartResult
 from app.catalog.snapshot import CatalogSnapshot
 from app.discovery.parent import Visits
 from app.refresh.arriving import ArrivingResults
@@ -188,7 +188,9 @@ class Refresher:
         """
         began = time.monotonic()
         previous = self._catalog.latest
-        arriving = ArrivingResults(self._publisher(previous, lease, only=only))
+        arriving = ArrivingResults(
+            self._publisher(previous, lease, only=only), awaited=self._awaited(previous, only=only)
+        )
 
         def take(result: PartResult) -> None:
             on_result(result)
@@ -230,8 +232,12 @@ class Refresher:
     def _publisher(
         self, previous: CatalogSnapshot | None, lease: Lease | None, *, only: tuple[str, ...]
     ) -> Callable[[tuple[PartResult, ...]], None] | None:
-        """Publishes what has arrived so far; None where all was listed before, so that nothing is urgent."""
-        if previous is not None and not is_incomplete(previous.state):
+        """Publishes what has arrived so far; None where all was listed before and no optional part is waited for."""
+        if (
+            previous is not None
+            and not is_incomplete(previous.state)
+            and set(requested_parts(self._settings)) <= set(BASE_PARTS)
+        ):
             return None
         known = () if previous is None else previous.state.regions
 
@@ -241,6 +247,15 @@ class Refresher:
             self._follower.publish_refreshed(snapshot, lease)
 
         return publish
+
+    def _awaited(
+        self, previous: CatalogSnapshot | None, *, only: tuple[str, ...]
+    ) -> tuple[tuple[str, str], ...] | None:
+        """What is published before optional parts are in; None where all is published as it arrives."""
+        if previous is None or is_incomplete(previous.state):
+            return None
+        regions = only or self._regions((), previous.state.regions)
+        return tuple((region, part) for region in regions for part in self._settings.parts if part in BASE_PARTS)
 
     def _regions(self, results: tuple[PartResult, ...], known: tuple[str, ...]) -> tuple[str, ...]:
         """The regions of a refresh that is under way: of `all`, those that are known, and those that answered."""

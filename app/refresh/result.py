@@ -5,7 +5,15 @@ from dataclasses import dataclass
 
 import structlog
 
-from app.catalog.records import ACCOUNT_PARTS, MODELS, PROJECT_PARTS, PartFailure, PartListing, PartResult
+from app.catalog.records import (
+    ACCOUNT_PARTS,
+    BASE_PARTS,
+    MODELS,
+    PROJECT_PARTS,
+    PartFailure,
+    PartListing,
+    PartResult,
+)
 from app.catalog.snapshot import CatalogSnapshot
 from app.catalog.status import models_without_limits
 
@@ -13,6 +21,7 @@ log = structlog.get_logger(__name__)
 
 # A part that loses more of its rows than this in one refresh is worth a look.
 SHRUNK = 0.5
+PROJECT_LISTINGS = tuple(it for it in PROJECT_PARTS if it not in ACCOUNT_PARTS)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,9 +47,8 @@ class Refresh:
 
     @property
     def failed(self) -> int:
-        """How many of these have a part that failed, projects' apart."""
-        failures = (it for it in self.snapshot.state.failures if it.part not in PROJECT_PARTS)
-        return len({it.region for it in failures} & self.regions)
+        """How many of these have a base part that failed."""
+        return len({it.region for it in self.snapshot.state.failures if it.part in BASE_PARTS} & self.regions)
 
     @property
     def listed(self) -> int:
@@ -53,11 +61,19 @@ def log_refresh(done: Refresh, previous: CatalogSnapshot | None) -> None:
     state = done.snapshot.state
     listings = {(it.region, it.part): it for it in state.listings if it.region in done.regions}
     failures = [it for it in state.failures if it.region in done.regions]
+    refused: dict[tuple[str, str], list[str]] = {}
     for failure in failures:
         kept = listings.pop((failure.region, failure.part), None)
-        if failure.part not in PROJECT_PARTS:
+        if failure.part in ACCOUNT_PARTS:
+            continue
+        if failure.action and failure.part not in BASE_PARTS:
+            refused.setdefault((failure.part, failure.action), []).append(failure.region)
+        elif failure.part not in PROJECT_LISTINGS:
             _log_failure(failure, kept)
-    _log_project_failures([it for it in failures if it.part in PROJECT_PARTS and it.part not in ACCOUNT_PARTS])
+    for (part, action), regions in refused.items():
+        # One line for all: a policy is of the account, and what it lacks costs no region its models.
+        log.warning("part_not_permitted", part=part, missing_permission=action, regions=sorted(regions))
+    _log_project_failures([it for it in failures if it.part in PROJECT_LISTINGS and not it.action])
     before = {} if previous is None else {(it.region, it.part): it for it in previous.state.listings}
     for key, listing in listings.items():
         if listing.part not in ACCOUNT_PARTS:
@@ -97,15 +113,14 @@ def _log_failure(failure: PartFailure, kept: PartListing | None) -> None:
 
 def _log_project_failures(failures: Sequence[PartFailure]) -> None:
     """A line for all regions that failed alike. What a region keeps for the account stands in the status alone."""
-    alike: dict[tuple[str, str, str], list[PartFailure]] = {}
+    alike: dict[tuple[str, str], list[PartFailure]] = {}
     for failure in failures:
-        alike.setdefault((failure.part, failure.code, failure.action), []).append(failure)
-    for (part, code, action), found in alike.items():
+        alike.setdefault((failure.part, failure.code), []).append(failure)
+    for (part, code), found in alike.items():
         log.warning(
             "project_failed",
             part=part,
             code=code,
-            missing_permission=action or None,
             regions=[it.region for it in found],
             detail=found[0].detail,
         )

@@ -196,6 +196,10 @@ SOMETIMES = {
     "retires_at",
     "alias_of",
     "max_input_tokens",
+    "base_model_id",
+    "status",
+    "updated_at",
+    "commitment_ends_at",
 }
 
 CALLS: list[tuple[str, dict[str, Any], str]] = [

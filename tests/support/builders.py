@@ -17,6 +17,7 @@ from app.catalog.records import (
     InferenceProfile,
     PartFailure,
     PartListing,
+    Row,
 )
 from app.catalog.scope import Scope
 from app.catalog.snapshot import CatalogSnapshot, build_snapshot
@@ -56,7 +57,7 @@ def profile(
 
 def listing(
     region: str,
-    *rows: FoundationModel | InferenceProfile,
+    *rows: Row,
     at: datetime = NOW,
     without: Collection[str] = (),
     application_profiles: Iterable[InferenceProfile] | None = None,
@@ -69,7 +70,7 @@ def listing(
         application_profiles: those of the account, where they are asked for.
         changes: other fields of each part's listing.
     """
-    parts: dict[str, tuple[FoundationModel | InferenceProfile, ...]] = {
+    parts: dict[str, tuple[Row, ...]] = {
         MODELS: tuple(row for row in rows if isinstance(row, FoundationModel)),
         PROFILES: tuple(row for row in rows if isinstance(row, InferenceProfile)),
     }

@@ -189,9 +189,9 @@ def test_variables_of_others_are_none_of_our_business() -> None:
         ("CATALOG_REFRESH_SECONDS", "0", "CATALOG_REFRESH_SECONDS must be an integer from 1 to 86400, got '0'"),
         (
             "CATALOG_PARTS",
-            "models,mantle",
-            "CATALOG_PARTS must be one or more of models, profiles, application_profiles, comma-separated, "
-            "got 'models,mantle'",
+            "models,sorcery",
+            "CATALOG_PARTS must be one or more of models, profiles, application_profiles, provisioned, deployments, "
+            "imported, marketplace, routers, comma-separated, got 'models,sorcery'",
         ),
         ("LOG_LEVEL", "loud", "LOG_LEVEL must be debug, info, warning or error, got 'loud'"),
     ],

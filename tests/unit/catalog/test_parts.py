@@ -14,7 +14,7 @@ ARN = "arn:aws:bedrock:us-east-1:112233445566:provisioned-model/abcdefghijkl"
 
 
 def own(**changes: object) -> PartListing:
-    row = AccountModel(id=ARN, name="Team", base_id="a", status="InService", created_at=NOW, target_ids=("a",))
+    row = AccountModel(id=ARN, name="Team", base_id="a", status="InService", created_at=NOW, profile_ids=("us.a",))
     return PartListing(region="us-east-1", part=PROVISIONED, listed_at=NOW, rows=(row,))
 
 

@@ -27,6 +27,7 @@ from app.catalog.records import (
     Invocation,
     PartListing,
     RemovedModel,
+    Row,
 )
 from app.catalog.scope import VIEWS, EntryPatterns, Scope
 from app.catalog.search import SORTS, ModelFilter, search
@@ -202,7 +203,7 @@ def rules_of(scope: Scope, world: World, regions: Iterable[str]) -> Rules:
     )
 
 
-def destinations(row: FoundationModel | InferenceProfile) -> Iterable[str]:
+def destinations(row: Row) -> Iterable[str]:
     return [place for _, found in row.models for place in found] if isinstance(row, InferenceProfile) else ()
 
 

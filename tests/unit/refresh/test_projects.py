@@ -6,11 +6,9 @@ from app.catalog.records import DATA_RETENTION, PROGRAMS, PROJECT_MODELS, PROJEC
 from tests.support.builders import failure, listing, model
 from tests.unit.refresh.world import EAST, WEST, World
 
-ACTION = "bedrock:ListFoundationModels"
-
 
 def test_regions_that_fail_alike_for_a_project_are_one_line_and_no_failed_region(world: World) -> None:
-    refused = [failure(region, PROJECT_MODELS, action=ACTION, detail="no") for region in (EAST, WEST)]
+    refused = [failure(region, PROJECT_MODELS, "ThrottlingException") for region in (EAST, WEST)]
     kept_quiet = [failure(region, part) for region in (EAST, WEST) for part in (DATA_RETENTION, PROGRAMS)]
     world.answer = lambda: (*(listing(region, model("a")) for region in (EAST, WEST)), (*refused, *kept_quiet))
     with capture_logs() as logs:
@@ -19,7 +17,7 @@ def test_regions_that_fail_alike_for_a_project_are_one_line_and_no_failed_region
     warned = {(it["event"], it["part"]): it for it in logs if it["log_level"] != "info"}
     assert set(warned) == {("project_failed", PROJECT_MODELS), ("project_failed", PROJECT_PROFILES)}
     line = warned["project_failed", PROJECT_MODELS]
-    assert (line["missing_permission"], line["regions"]) == (ACTION, [EAST, WEST])
+    assert (line["code"], line["regions"]) == ("ThrottlingException", [EAST, WEST])
     [ended] = [it for it in logs if it["event"] == "catalog_refreshed"]
     assert (ended["regions_listed"], ended["regions_failed"]) == (2, 0)
 
