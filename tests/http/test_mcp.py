@@ -195,6 +195,7 @@ SOMETIMES = {
     "destinations",
     "retires_at",
     "alias_of",
+    "projects",
     "max_input_tokens",
     "base_model_id",
     "status",
