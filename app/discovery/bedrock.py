@@ -46,7 +46,7 @@ from config import ALL_REGIONS, Settings, partition_of, requested_parts
 
 # A region a thread, its calls one after the other on one connection: quicker and cheaper than all calls at once.
 MAX_THREADS = 40
-# Optional parts wait while so many calls are under way; base parts never do.
+# Optional parts wait while so many calls are under way, or of base parts still to come; base parts never do.
 MAX_CONNECTIONS = 40
 # A part that takes longer no longer keeps the region's next one waiting.
 PART_HEAD_START_S = 1.0
@@ -125,7 +125,6 @@ class BedrockSource:
         # Base parts begin first: in Python a sort keeps the order of what is equal.
         self._parts = sorted(requested_parts(settings), key=lambda part: part not in BASE_PARTS)
         self._projects = settings.projects
-        self._connections = Connections(MAX_CONNECTIONS)
         self._timeout_s = settings.refresh_timeout_s
         self._config = Config(
             connect_timeout=min(CONNECT_TIMEOUT_S, self._timeout_s),
@@ -154,8 +153,10 @@ class BedrockSource:
         # Not waited for at the end: what it waits for may never answer.
         credentials = ThreadPoolExecutor(1).submit(self._resolve_credentials)
         wait([credentials], self._timeout_s * CREDENTIALS_SHARE)
+        base_calls = len(self.regions) * len(set(self._parts) & set(BASE_PARTS))
+        connections = Connections(MAX_CONNECTIONS, base_calls=base_calls)
         with ThreadPoolExecutor(min(MAX_THREADS, len(self.regions))) as pool:
-            for visit in [pool.submit(self._visit, region, credentials, write) for region in self.regions]:
+            for visit in [pool.submit(self._visit, region, credentials, connections, write) for region in self.regions]:
                 visit.result()
 
     def client(self, region: str) -> Any:
@@ -165,7 +166,13 @@ class BedrockSource:
         client.meta.events.register("before-parse.bedrock.*", take_rows)
         return client
 
-    def _visit(self, region: str, credentials: "Future[None]", write: Callable[[PartResult], None]) -> None:
+    def _visit(
+        self,
+        region: str,
+        credentials: "Future[None]",
+        connections: Connections,
+        write: Callable[[PartResult], None],
+    ) -> None:
         @cache
         def client() -> Any:
             limit_s = self._timeout_s * CREDENTIALS_SHARE
@@ -175,7 +182,7 @@ class BedrockSource:
             return self.client(region)
 
         def visit(part: str) -> None:
-            with self._connections.open(waits=part not in BASE_PARTS):
+            with connections.open(is_base=part in BASE_PARTS):
                 result = visit_part(client, region, part, self._projects)
             write(result)
 

@@ -1,4 +1,4 @@
-"""How many calls are under way at once."""
+"""How many calls of optional parts are under way at once: what base parts leave of a limit."""
 
 import threading
 from collections.abc import Iterator
@@ -6,22 +6,24 @@ from contextlib import contextmanager
 
 
 class Connections:
-    """A limit for the calls that may wait; those that may not count, too, and always begin at once."""
+    """Calls of base parts begin at once; each has its place reserved from the start until it ends.
 
-    def __init__(self, limit: int) -> None:
-        self._limit = limit
-        self._open = 0
+    Calls of optional parts take the places that are left, so that one that hangs never stands in a base part's way.
+    """
+
+    def __init__(self, limit: int, *, base_calls: int) -> None:
+        self._free = limit - base_calls
         self._changed = threading.Condition()
 
     @contextmanager
-    def open(self, *, waits: bool) -> Iterator[None]:
-        with self._changed:
-            if waits:
-                self._changed.wait_for(lambda: self._open < self._limit)
-            self._open += 1
+    def open(self, *, is_base: bool) -> Iterator[None]:
+        if not is_base:
+            with self._changed:
+                self._changed.wait_for(lambda: self._free > 0)
+                self._free -= 1
         try:
             yield
         finally:
             with self._changed:
-                self._open -= 1
+                self._free += 1
                 self._changed.notify()

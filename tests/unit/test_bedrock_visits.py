@@ -120,29 +120,31 @@ def test_a_part_that_a_region_does_not_have_is_none_of_it_there(part: str, code:
     assert is_offered or (isinstance(result, PartListing) and result.rows == ())
 
 
-def test_calls_that_may_wait_begin_when_there_is_room_and_the_others_at_once() -> None:
-    connections = Connections(2)
+def test_optional_parts_take_the_places_that_base_parts_leave() -> None:
+    connections = Connections(3, base_calls=2)
     began: list[str] = []
-    ends = threading.Event()
+    base_ends, all_ends = threading.Event(), threading.Event()
 
-    def call(name: str, waits: bool) -> None:
-        with connections.open(waits=waits):
+    def call(name: str, ends: threading.Event) -> None:
+        with connections.open(is_base=name == "base"):
             began.append(name)
             ends.wait(20)
 
-    def start(name: str, *, waits: bool) -> threading.Thread:
-        thread = threading.Thread(target=call, args=(name, waits))
+    threads = [threading.Thread(target=call, args=("optional", all_ends)) for _ in range(4)]
+    for thread in threads:
         thread.start()
-        return thread
-
-    threads = [start("base", waits=False), start("base", waits=False), start("base", waits=False)]
-    threads.append(start("optional", waits=True))
-    assert wait_until(lambda: len(began) == 3)
-    ends.set()
+    assert wait_until(lambda: began == ["optional"])
+    for _ in range(2):
+        threads.append(threading.Thread(target=call, args=("base", base_ends)))
+        threads[-1].start()
+    assert wait_until(lambda: began == ["optional", "base", "base"])
+    base_ends.set()
+    assert wait_until(lambda: began == ["optional", "base", "base", "optional", "optional"])
+    all_ends.set()
     for thread in threads:
         thread.join(20)
 
-    assert began == ["base"] * 3 + ["optional"]
+    assert began.count("optional") == 4
 
 
 def test_models_come_in_one_answer() -> None:

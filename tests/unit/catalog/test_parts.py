@@ -8,12 +8,13 @@ from app.catalog.codec import decode_result, decode_state, encode_result, encode
 from app.catalog.next_snapshot import is_incomplete, never_listed, next_snapshot
 from app.catalog.parts import OWN_PARTS, PARTS, STORED_TABLES
 from app.catalog.records import BASE_PARTS, PROVISIONED, AccountModel, CatalogState, PartListing
-from tests.support.builders import NOW, failure, listing, model, profile
+from app.catalog.status import FRESH, MISSING, status_of
+from tests.support.builders import NOW, failure, listing, model, profile, snapshot
 
 ARN = "arn:aws:bedrock:us-east-1:112233445566:provisioned-model/abcdefghijkl"
 
 
-def own(**changes: object) -> PartListing:
+def own() -> PartListing:
     row = AccountModel(id=ARN, name="Team", base_id="a", status="InService", created_at=NOW, profile_ids=("us.a",))
     return PartListing(region="us-east-1", part=PROVISIONED, listed_at=NOW, rows=(row,))
 
@@ -69,3 +70,12 @@ def test_an_optional_part_alone_makes_no_catalog_fresh() -> None:
     )
 
     assert after.state.refreshed_at is None
+
+
+def test_the_state_of_a_region_is_that_of_its_base_parts() -> None:
+    denied = failure("us-east-1", PROVISIONED)
+    base = listing("us-east-1", model("a"))
+    found = status_of(snapshot(base, failures=(denied,)), at=NOW, refresh_s=900).regions[0]
+
+    assert (found.state, found.failure) == (FRESH, None)
+    assert [(it.part, it.state) for it in found.parts if it.failure] == [(PROVISIONED, MISSING)]
