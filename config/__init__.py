@@ -6,6 +6,7 @@ from config.settings import (
     ACCESS,
     INVOCATION_KINDS,
     PARTS,
+    PROJECT_PARTS,
     VIEWS,
     ConfigError,
     ServerSettings,
@@ -14,6 +15,7 @@ from config.settings import (
     listed_parts,
     read_server_settings,
     read_settings,
+    requested_parts,
 )
 
 __all__ = [
@@ -22,6 +24,7 @@ __all__ = [
     "EVERY_ORIGIN",
     "INVOCATION_KINDS",
     "PARTS",
+    "PROJECT_PARTS",
     "RESERVED_SEGMENTS",
     "VIEWS",
     "ConfigError",
@@ -32,4 +35,5 @@ __all__ = [
     "partition_of",
     "read_server_settings",
     "read_settings",
+    "requested_parts",
 ]

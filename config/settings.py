@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 
 from config.mantle import endpoint_url, regions_outside
 from config.parsers import (
+    ALL_REGIONS,
     address,
     boolean,
     comma_separated,
@@ -15,6 +16,7 @@ from config.parsers import (
     ordering_of,
     origins,
     prefix,
+    projects,
     proxies,
     region,
     some_of,
@@ -40,6 +42,8 @@ PARTS = (
     "mantle",
     ACCESS,
 )
+# Asked for while AWS_BEDROCK_PROJECT is set, last; listings first.
+PROJECT_PARTS = ("project_models", "project_profiles", "data_retention", "trusted_access_programs")
 VIEWS = ("models", "profiles", "all")
 INVOCATION_KINDS = ("on_demand", "geographic", "global")
 
@@ -169,6 +173,14 @@ class Settings:
         "A file with a Bedrock API key, sent to Mantle alone and read at each visit; without it requests are signed",
         child=True,
     )
+    projects: tuple[str, ...] = _setting(
+        "AWS_BEDROCK_PROJECT",
+        (),
+        projects,
+        "With `CATALOG_SOURCE=aws`: the Bedrock project that each region is asked for, too: its id (`proj_...`) for "
+        "all regions that know it, or `region=proj_...` pairs, comma-separated. Shows what only a project opens",
+        child=True,
+    )
     list_view: str = _setting(
         "CATALOG_LIST",
         "models",
@@ -261,7 +273,18 @@ class Settings:
             raise ConfigError(
                 f"CATALOG_MANTLE_REGIONS must be regions of AWS_BEDROCK_REGIONS, got {', '.join(outside)!r}"
             )
+        self._check_projects()
         self._check_store()
+
+    def _check_projects(self) -> None:
+        """
+        Raises:
+            ConfigError
+        """
+        for pair in self.projects:
+            region, equals, _ = pair.partition("=")
+            if equals and ALL_REGIONS not in self.regions and region not in self.regions:
+                raise ConfigError(f"AWS_BEDROCK_PROJECT must be of regions of AWS_BEDROCK_REGIONS, got {pair!r}")
 
     def _check_store(self) -> None:
         """
@@ -311,6 +334,14 @@ class ServerSettings:
 
 
 SettingsT = TypeVar("SettingsT", Settings, ServerSettings)
+
+
+def requested_parts(settings: Settings) -> tuple[str, ...]:
+    """The parts that each region is asked for: those that are configured, then those of the projects."""
+    parts = listed_parts(settings.parts)
+    if not settings.projects or settings.source != "aws":
+        return parts
+    return parts + tuple(it for it in PROJECT_PARTS if it != "project_profiles" or "profiles" in parts)
 
 
 def read_settings(environ: Mapping[str, str]) -> Settings:

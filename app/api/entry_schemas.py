@@ -188,12 +188,21 @@ class InvocationsSchema(Schema):
     )
     aliases = fields.List(fields.String(), metadata={"description": "The operator's names that stand for it."})
 
+    projects = RegionMap(
+        fields.String(),
+        "The project that a call needs in each region where only that opens it, as `projectIdentifier`; these regions "
+        "do not stand in `invoke`.",
+        sometimes=True,
+    )
+
     @post_dump(pass_original=True)
     def keep_keys_of_kind(self, data: dict[str, Any], entry: CatalogEntry, **_: Any) -> dict[str, Any]:
         if entry.mantle_rows is None:
             data = {name: value for name, value in data.items() if name not in OF_MANTLE}
         elif entry.mantle_rows and not entry.rows:
             data |= {name: data[name] or None for name in MODALITIES if name in data}
+        if entry.project_ways is None:
+            data = {name: value for name, value in data.items() if name != "projects"}
         kinds = {entry.kind}
         if entry.kind == ALIAS and entry.account_row is not None:
             kinds.update(ACCOUNT_KINDS)
@@ -218,6 +227,8 @@ def description_of(entry: CatalogEntry) -> str:
 
 def _where(entry: CatalogEntry) -> str:
     regions = entry.regions
+    if entry.is_of_project:
+        return f"with a project in {', '.join(entry.projects)}"
     if not regions and entry.mantle:
         return f"on Mantle in {', '.join(entry.mantle) if len(entry.mantle) < 2 else f'{len(entry.mantle)} regions'}"
     return "".join(regions) if len(regions) < 2 else f"{len(regions)} regions"

@@ -104,13 +104,21 @@ class AccessStatusSchema(Schema):
     paused_regions = fields.List(fields.Nested(RegionPauseSchema), attribute="pauses")
 
 
+class ProjectStatusSchema(Schema):
+    region = fields.String()
+    project = fields.String()
+    data_retention = fields.String(allow_none=True)
+    programs = fields.Dict(keys=fields.String(), values=fields.String(allow_none=True))
+
+
 class CatalogReportSchema(CatalogStatusSchema):
-    """The same for the operator's terminal; `access` stands there while that part is on."""
+    """The same for the operator's terminal; `access` and `projects` stand there while they are on."""
 
     regions = fields.List(fields.Nested(RegionReportSchema))
     aliases = fields.List(fields.Nested(AliasStatusSchema))
     access = fields.Nested(AccessStatusSchema)
+    projects = fields.List(fields.Nested(ProjectStatusSchema), allow_none=True)
 
     @post_dump
-    def leave_out_access(self, data: dict[str, Any], **_: Any) -> dict[str, Any]:
-        return {name: value for name, value in data.items() if name != "access" or value is not None}
+    def leave_out_what_is_off(self, data: dict[str, Any], **_: Any) -> dict[str, Any]:
+        return {name: value for name, value in data.items() if name not in ("access", "projects") or value is not None}

@@ -92,6 +92,7 @@ def encode_state(state: CatalogState) -> bytes:
                 for name, table in tables.items()
                 if table or name in ALWAYS_STORED
             },
+            **({"projects": state.projects} if state.projects else {}),
             "listings": listings,
             "failures": [_plain_failure(failure) for failure in state.failures],
             "removed": [_plain_removed(gone) for gone in state.removed],
@@ -134,6 +135,7 @@ def decode_state(data: bytes) -> CatalogState:
         access=value.get("access").maybe(read_access),
         events=read_events(value.get("events")),
         forgotten_event_id=value.get("forgotten_event_id").maybe(Reader.string) or "",
+        projects=value.get("projects").strings(),
     )
 
 
@@ -226,6 +228,7 @@ def _plain_listing(listing: PartListing, row: Callable[[Row], Any]) -> dict[str,
         "unread_fields": listing.unread_fields,
         "backfilled_rows": listing.backfilled_rows,
         "rows": [row(it) for it in listing.rows],
+        **({} if listing.is_offered else {"is_offered": False}),
     }
 
 
@@ -239,6 +242,7 @@ def _read_listing(value: Reader, row: Callable[[Reader], Row]) -> PartListing:
         unread_fields=value.get("unread_fields").count(),
         backfilled_rows=value.get("backfilled_rows").count(),
         rows=tuple(row(it) for it in value.get("rows").each()),
+        is_offered=value.get("is_offered").maybe(Reader.boolean) is not False,
     )
 
 

@@ -6,6 +6,7 @@ from datetime import datetime
 
 from app.catalog.access import EntryAccess
 from app.catalog.cards.records import MODALITIES, Card
+from app.catalog.project_names import project_in
 from app.catalog.records import GLOBAL, TEXT, AccountModel, FoundationModel, Invocation, MantleModel
 
 MODEL = "model"
@@ -76,6 +77,8 @@ class CatalogEntry:
     account's own, whose facts are its base model's and whose `model_id` is its own ARN where no base is known.
     `access` is its model's, None while that part is off. `mantle_rows` are where Mantle serves the model under its id,
     in the regions' order of preference, None while that part is off. A model that is on Mantle alone has no `rows`.
+    `project_ways` are the invocations that only a project opens, None while none is configured; `projects_setting`
+    names the projects, and `is_of_project` tells that nothing else opens it.
     """
 
     kind: str = MODEL
@@ -98,6 +101,9 @@ class CatalogEntry:
     aliases: tuple[str, ...] = ()
     access: EntryAccess | None = None
     rows: tuple[RowGroup, ...] = field(default=(), repr=False)
+    project_ways: tuple[Invocation, ...] | None = None
+    is_of_project: bool = False
+    projects_setting: tuple[str, ...] = ()
     account_row: AccountModel | None = None
     base_model_id: str | None = None
     mantle_rows: tuple[MantleGroup, ...] | None = None
@@ -166,6 +172,15 @@ class CatalogEntry:
     def regions(self) -> tuple[str, ...]:
         """The source regions that it can be called from, sorted."""
         return _sorted_once(region for way in self.invocations for region in way.regions)
+
+    @property
+    def projects(self) -> dict[str, str]:
+        """The project that opens it, in each region where nothing else does."""
+        if not self.project_ways:
+            return {}
+        regions = {region for way in self.project_ways for region in way.regions}.difference(self.regions)
+        found = {region: project_in(self.projects_setting, region) for region in sorted(regions)}
+        return {region: project for region, project in found.items() if project is not None}
 
     @property
     def on_demand_regions(self) -> tuple[str, ...]:

@@ -68,13 +68,17 @@ def restrict(
     """
     invocations = wanted.apply(entry.invocations)
     former = wanted.apply(entry.former_invocations)
+    opened = wanted.apply(entry.project_ways) if entry.project_ways else entry.project_ways
     if entry.mantle_rows:
         left_there = frozenset(region for way in wanted.apply(entry.mantle_ways) for region in way.regions)
         entry = restrict_mantle(entry, left_there, rank=rank, cards=cards, prefers_cards=prefers_cards)
-    if not invocations and not former:
+    if opened != entry.project_ways:
+        entry = replace(entry, project_ways=opened)
+    if not invocations and not former and not (entry.is_of_project and opened):
         # What the runtime endpoint serves is found where that serves it.
         return entry if entry.mantle_rows and not entry.invocations and not entry.former_invocations else None
-    current = {region for way in invocations for region in way.regions}
+    callable_by = opened or () if entry.is_of_project else invocations
+    current = {region for way in callable_by for region in way.regions}
     left = current | {region for way in former for region in way.regions}
     # A card may be found by a profile, and is unknown without it; else one row tells the same everywhere.
     known = {
@@ -88,7 +92,7 @@ def restrict(
     groups = ((row, [region for region in regions if region in left]) for row, regions in entry.rows)
     rows = row_groups([group for group in groups if group[1]], rank, {})
     deciding = [row for row, regions in rows if not current or not current.isdisjoint(regions)]
-    facts = facts_of(deciding, at, cards, invocations, former, prefers_cards=prefers_cards)
+    facts = facts_of(deciding, at, cards, callable_by, former, prefers_cards=prefers_cards)
     if entry.kind != MODEL:
         del facts["name"], facts["card"]
     return replace(entry, invocations=invocations, former_invocations=former, rows=rows, **facts)

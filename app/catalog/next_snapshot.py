@@ -45,6 +45,7 @@ def next_snapshot(
     max_stale: timedelta,
     parts: Sequence[str] = BASE_PARTS,
     configured_regions: tuple[str, ...] = (),
+    projects: tuple[str, ...] = (),
     is_complete: bool = True,
     is_retry: bool = False,
     has_access: bool = False,
@@ -65,6 +66,7 @@ def next_snapshot(
         at: when the refresh ended, or when this much of it had arrived.
         parts: what each region is asked for.
         configured_regions: the setting that the regions come from.
+        projects: the setting that the projects' parts are asked with.
         is_complete: False while results still arrive: what is missing has not failed.
         has_access: reports on access are part of the catalog, those of models that left excepted.
         is_retry: only regions with parts that were never listed were asked; the others stay as they are.
@@ -108,6 +110,7 @@ def next_snapshot(
         listings=tuple(listings),
         failures=tuple(failures),
         access=(None if before is None else before.access) or AccessState() if has_access else None,
+        projects=projects,
     )
     retries = 0 if before is None else before.retries
     if not is_complete:
@@ -175,7 +178,9 @@ def _with_history(
 
 def reject_empty(result: PartResult, last: PartListing | None, at: datetime, too_old: timedelta) -> PartResult:
     """A part that is empty where it was not is believed once the old listing is too old to serve."""
-    if isinstance(result, PartFailure) or result.rows or last is None or not last.rows or at - last.listed_at > too_old:
+    if isinstance(result, PartFailure) or result.rows or not result.is_offered or last is None or not last.rows:
+        return result
+    if at - last.listed_at > too_old:
         return result
     detail = f"empty, where the last listing had {len(last.rows)} rows"
     if result.skipped_rows:
@@ -242,6 +247,8 @@ def _removed(snapshot: CatalogSnapshot, previous: CatalogSnapshot, at: datetime)
 def _last_ways(entry: CatalogEntry, entry_id: str) -> tuple[Invocation, ...]:
     """The invocations that a model or one of its profiles was listed for."""
     if entry_id == entry.id:
+        if entry.is_of_project:
+            return entry.project_ways or ()
         if entry.invocations:
             return entry.invocations
         return entry.mantle_ways or (entry.former_invocations if entry.is_callable else ())
@@ -250,5 +257,10 @@ def _last_ways(entry: CatalogEntry, entry_id: str) -> tuple[Invocation, ...]:
 
 def _listed(snapshot: CatalogSnapshot) -> dict[str, CatalogEntry]:
     """All that a list can hold, by id; in the place of a profile its model."""
-    entries = (*snapshot.account_models, *snapshot.application_profiles, *snapshot.models)
+    entries = (
+        *snapshot.project_entries,
+        *snapshot.account_models,
+        *snapshot.application_profiles,
+        *snapshot.models,
+    )
     return {**snapshot.by_profile} | {entry.id: entry for entry in entries}

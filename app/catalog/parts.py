@@ -6,15 +6,20 @@ from dataclasses import dataclass
 from app.catalog.records import (
     APPLICATION_PROFILES,
     BASE_PARTS,
+    DATA_RETENTION,
     DEPLOYMENTS,
     IMPORTED,
     MANTLE,
     MARKETPLACE,
     MODELS,
     PROFILES,
+    PROGRAMS,
+    PROJECT_MODELS,
+    PROJECT_PROFILES,
     PROVISIONED,
     ROUTERS,
     AccountModel,
+    AccountSetting,
     FoundationModel,
     InferenceProfile,
     MantleModel,
@@ -48,6 +53,10 @@ PARTS: Mapping[str, Part] = {
         Part(name=MARKETPLACE, row_class=AccountModel, action="bedrock:ListMarketplaceModelEndpoints"),
         Part(name=ROUTERS, row_class=AccountModel, action="bedrock:ListPromptRouters"),
         Part(name=MANTLE, row_class=MantleModel, action="bedrock-mantle:ListModels"),
+        Part(name=PROJECT_MODELS, row_class=FoundationModel, action="bedrock:ListFoundationModels"),
+        Part(name=PROJECT_PROFILES, row_class=InferenceProfile, action="bedrock:ListInferenceProfiles"),
+        Part(name=DATA_RETENTION, row_class=AccountSetting, action="bedrock:GetAccountDataRetention"),
+        Part(name=PROGRAMS, row_class=AccountSetting, action="bedrock:ListTrustedAccessPrograms"),
     )
 }
 
@@ -57,6 +66,7 @@ STORED_TABLES: Mapping[type[Row], str] = {
     InferenceProfile: "profiles",
     AccountModel: "account_models",
     MantleModel: "mantle_models",
+    AccountSetting: "account_settings",
 }
 ALWAYS_STORED = ("models", "profiles")
 

@@ -32,6 +32,14 @@ MANTLE = "mantle"
 ACCESS = "access"
 # Those that a catalog is complete with; of all others nothing is expected (parts.py has them all).
 BASE_PARTS = (MODELS, PROFILES)
+# What a region answers for a project, and what it keeps for the account or the project.
+PROJECT_MODELS = "project_models"
+PROJECT_PROFILES = "project_profiles"
+DATA_RETENTION = "data_retention"
+PROGRAMS = "trusted_access_programs"
+# What stands in the status alone.
+ACCOUNT_PARTS = (DATA_RETENTION, PROGRAMS)
+PROJECT_PARTS = (PROJECT_MODELS, PROJECT_PROFILES, DATA_RETENTION, PROGRAMS)
 
 
 def _optional(aws: str, read: Callable[[Reader], Any]) -> Any:
@@ -132,7 +140,18 @@ class MantleModel:
         return self.status in (None, "available")
 
 
-Row = FoundationModel | InferenceProfile | AccountModel | MantleModel
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AccountSetting:
+    """One word that a region keeps for the account or its project: the status of the program `id`, or a mode.
+
+    Source: Bedrock GetAccountDataRetention and ListTrustedAccessPrograms (TrustedAccessProgramSummary).
+    """
+
+    id: str = field(metadata={"aws": "id", "read": Reader.string})
+    value: str | None = _optional("value", Reader.string)
+
+
+Row = FoundationModel | InferenceProfile | AccountModel | MantleModel | AccountSetting
 
 # The fields of a row that one statement of AWS's makes: a date may really be taken back (a retirement put off).
 LIFECYCLE_FIELDS = tuple(it.name for it in fields(FoundationModel) if it.metadata["aws"].startswith("modelLifecycle."))
@@ -147,7 +166,7 @@ class PartListing:
 
     `skipped_rows` counts the rows without a readable id, which are left out; `unread_fields` the optional values that
     could not be read and count as left out; `backfilled_rows` the rows that left out what they had before, which then
-    stands; `duration_ms` is the length of the visit.
+    stands; `duration_ms` is the length of the visit; `is_offered` is False where the region has no such part.
     """
 
     region: str
@@ -158,6 +177,7 @@ class PartListing:
     unread_fields: int = 0
     backfilled_rows: int = 0
     duration_ms: int = 0
+    is_offered: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -269,6 +289,7 @@ class CatalogState:
     between two refreshes, the last time at `retried_at`; `retries` counts the attempts in a row that left one unlisted.
     `access` is what is known of access to models, None while that part is off.
     `events` are what AWS changed lately, the newest last; `forgotten_event_id` is the newest that is no longer kept.
+    `projects` is the setting AWS_BEDROCK_PROJECT of the last refresh.
     """
 
     source: str
@@ -286,3 +307,4 @@ class CatalogState:
     access: AccessState | None = None
     events: tuple[CatalogEvent, ...] = ()
     forgotten_event_id: str = ""
+    projects: tuple[str, ...] = ()

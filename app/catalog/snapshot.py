@@ -12,11 +12,13 @@ from app.catalog.entries import INVOKE_ORDER, CatalogEntry
 from app.catalog.lifecycle import turning_points
 from app.catalog.mantle import with_mantle
 from app.catalog.merge import merge_listings
+from app.catalog.projects import ProjectCatalog, with_projects
 from app.catalog.records import (
     DEMO,
     EPOCH,
     MANTLE,
     MODELS,
+    PROJECT_MODELS,
     CatalogState,
     FoundationModel,
     InferenceProfile,
@@ -42,6 +44,7 @@ class CatalogSnapshot:
     at: datetime
     models: tuple[CatalogEntry, ...]
     application_profiles: tuple[CatalogEntry, ...] = ()
+    project_entries: tuple[CatalogEntry, ...] = ()
     account_models: tuple[CatalogEntry, ...] = ()
     orphan_profiles: int = 0
     destinations: frozenset[str] = frozenset()
@@ -86,10 +89,25 @@ def build_snapshot(
         merged = with_mantle(
             merged, state.listings, regions=state.regions, cards=cards, prefers_cards=state.source == DEMO
         )
+    if state.projects:
+        account_models = tuple(replace(it, project_ways=(), projects_setting=state.projects) for it in account_models)
+        found = with_projects(
+            merged,
+            state.listings,
+            state.projects,
+            at=at,
+            regions=state.regions,
+            invoke_order=invoke_order,
+            cards=cards,
+        )
+    else:
+        found = ProjectCatalog(
+            models=merged.models, application_profiles=merged.application_profiles, project_entries=()
+        )
     distinct_rows = {
         id(row): row
         for listing in state.listings
-        if listing.part == MODELS
+        if listing.part in (MODELS, PROJECT_MODELS)
         for row in listing.rows
         if isinstance(row, FoundationModel)
     }
@@ -103,13 +121,17 @@ def build_snapshot(
     destinations = frozenset(
         place for row in profiles if isinstance(row, InferenceProfile) for _, places in row.models for place in places
     )
-    models = _with_reports(merged.models, state.access)
+    project_entries = found.project_entries
+    if MANTLE in state.parts:
+        project_entries = tuple(replace(it, mantle_rows=()) for it in project_entries)
+    models = _with_reports(found.models, state.access)
     by_id = {model.id: model for model in models}
     return CatalogSnapshot(
         state=state,
         at=at,
         models=models,
-        application_profiles=_with_reports(merged.application_profiles, state.access),
+        application_profiles=_with_reports(found.application_profiles, state.access),
+        project_entries=_with_reports(project_entries, state.access),
         account_models=_with_reports(account_models, state.access),
         orphan_profiles=merged.orphan_profiles,
         destinations=destinations,
@@ -142,6 +164,7 @@ def reuse_models(snapshot: CatalogSnapshot, previous: CatalogSnapshot | None) ->
         previous is None
         or snapshot.models != previous.models
         or snapshot.application_profiles != previous.application_profiles
+        or snapshot.project_entries != previous.project_entries
         or snapshot.account_models != previous.account_models
         or snapshot.profile_names != previous.profile_names
         or not snapshot.cards.has_same_prices(previous.cards, snapshot.by_profile)
@@ -151,6 +174,7 @@ def reuse_models(snapshot: CatalogSnapshot, previous: CatalogSnapshot | None) ->
         snapshot,
         models=previous.models,
         application_profiles=previous.application_profiles,
+        project_entries=previous.project_entries,
         account_models=previous.account_models,
         by_id=previous.by_id,
         by_profile=previous.by_profile,

@@ -8,7 +8,17 @@ from datetime import datetime, timedelta
 from app.catalog.access import AccessReport, RegionPause
 from app.catalog.access_plan import open_pauses
 from app.catalog.aliases import GONE, AliasStatus
-from app.catalog.records import BASE_PARTS, MODELS, PROFILES, PartFailure, PartListing
+from app.catalog.project_names import project_in
+from app.catalog.records import (
+    BASE_PARTS,
+    DATA_RETENTION,
+    MODELS,
+    PROFILES,
+    PROGRAMS,
+    AccountSetting,
+    PartFailure,
+    PartListing,
+)
 from app.catalog.snapshot import CatalogSnapshot
 
 READY = "ready"
@@ -83,6 +93,16 @@ class AccessStatus:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ProjectStatus:
+    """A region's project, the account's data-retention mode there, and the programs' statuses, where they are known."""
+
+    region: str
+    project: str
+    data_retention: str | None
+    programs: Mapping[str, str | None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CatalogStatus:
     """The catalog: `ready` (at least one model is served), `stale` (older than two intervals) or `unavailable`.
 
@@ -100,6 +120,7 @@ class CatalogStatus:
     regions: tuple[RegionStatus, ...] = ()
     aliases: tuple[AliasStatus, ...] = ()
     access: AccessStatus | None = None
+    projects: tuple[ProjectStatus, ...] | None = None
 
     @property
     def aliases_gone(self) -> int:
@@ -141,6 +162,7 @@ def status_of(
         regions=_regions(snapshot, at),
         aliases=aliases,
         access=_access(snapshot, at),
+        projects=_projects(snapshot) if state.projects else None,
     )
 
 
@@ -187,6 +209,24 @@ def unavailable_reason(snapshot: CatalogSnapshot | None) -> str:
     if empty:
         return ", ".join((f"no model in {len(empty)} of {total} regions", *counts))
     return ": ".join(("no region has answered yet", *filter(None, [", ".join(counts)])))
+
+
+def _projects(snapshot: CatalogSnapshot) -> tuple[ProjectStatus, ...]:
+    """Those of the regions that have one."""
+    settings: dict[tuple[str, str], dict[str, str | None]] = {
+        (it.region, it.part): {row.id: row.value for row in it.rows if isinstance(row, AccountSetting)}
+        for it in snapshot.state.listings
+    }
+    return tuple(
+        ProjectStatus(
+            region=region,
+            project=project,
+            data_retention=next(iter(settings.get((region, DATA_RETENTION), ())), None),
+            programs=settings.get((region, PROGRAMS), {}),
+        )
+        for region in sorted(snapshot.state.regions)
+        if (project := project_in(snapshot.state.projects, region)) is not None
+    )
 
 
 def _regions(snapshot: CatalogSnapshot, at: datetime) -> tuple[RegionStatus, ...]:

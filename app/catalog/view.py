@@ -10,6 +10,7 @@ from app.catalog.entries import MODEL, ON_DEMAND, CatalogEntry, profile_ids
 from app.catalog.filters import InvocationFilter, restrict
 from app.catalog.paging import SortKey, UnknownCursor, key_of, sort_key
 from app.catalog.patterns import ANY, matching
+from app.catalog.projects import with_other_names
 from app.catalog.records import DEMO, GLOBAL, RemovedModel
 from app.catalog.scope import ALL_VIEW, MODELS_VIEW, PROFILES_VIEW, Scope
 from app.catalog.snapshot import CatalogSnapshot
@@ -131,8 +132,14 @@ class CatalogView:
     @cached_property
     def destinations(self) -> frozenset[str]:
         """All places where something that the scope sees is processed, and the regions."""
-        entries = (*self.models, *self._visible.dormant, *self.application_profiles, *self.account_models)
-        ways = (way for entry in entries for way in (*entry.invocations, *entry.former_invocations))
+        visible = self._visible
+        entries = (*self.models, *visible.dormant, *self.application_profiles, *self.account_models)
+        found = (*entries, *visible.project_entries)
+        ways = (
+            way
+            for entry in found
+            for way in (*entry.invocations, *entry.former_invocations, *(entry.project_ways or ()))
+        )
         return frozenset(place for way in ways for place in way.destinations).union(self.regions)
 
     def entry_list(self, wanted: ListFilter) -> EntryList:
@@ -216,6 +223,7 @@ class CatalogView:
     def _entries(self, wanted: ListFilter) -> Iterator[CatalogEntry]:
         models: Iterable[CatalogEntry] = self.models
         own: Iterable[CatalogEntry] = self.application_profiles
+        of_projects: Iterable[CatalogEntry] = self._visible.project_entries
         account: Iterable[CatalogEntry] = self.account_models
         left = InvocationFilter(
             regions=self._known_regions(wanted.regions) if wanted.regions else None,
@@ -223,6 +231,7 @@ class CatalogView:
         )
         if not left.is_open:
             models, own = self._restricted((*models, *self._visible.dormant), left), self._restricted(own, left)
+            of_projects = self._restricted(of_projects, left)
             account = self._restricted(account, left)
         aliases: list[CatalogEntry] = []
         if wanted.view == PROFILES_VIEW:
@@ -237,11 +246,17 @@ class CatalogView:
             for entry in (it for model in models for it in self._profiles(model)):
                 if entry.id not in self._visible.by_id:
                     profiles.setdefault(entry.id, entry)
-            yield from _with_distinct_names([*profiles.values(), *own], names)
+            found = list(_with_distinct_names([*profiles.values(), *own], names))
+            yield from found
             names.update(entry.name for entry in (*profiles.values(), *own))
         # Last: a name of the account's own changes no other's.
-        shown = [it for it in account if wanted.view == ALL_VIEW or self._is_named(it)]
-        yield from _with_distinct_names(shown, names)
+        shown = list(
+            _with_distinct_names([it for it in account if wanted.view == ALL_VIEW or self._is_named(it)], names)
+        )
+        yield from shown
+        if wanted.view == ALL_VIEW:
+            listed = (*models, *aliases, *found, *shown)
+            yield from with_other_names(of_projects, {it.id for it in listed}, {it.name for it in listed})
 
     def _is_named(self, entry: CatalogEntry) -> bool:
         """Whether a pattern of the scope names the entry, which then stands in each of its lists."""

@@ -6,9 +6,9 @@ import re
 import threading
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import cache, cached_property, partial
 from typing import Any
@@ -20,16 +20,22 @@ from botocore.credentials import ReadOnlyCredentials
 from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError, PartialCredentialsError
 from botocore.parsers import ResponseParserError
 
+from app.catalog.project_names import is_named_for, project_in
 from app.catalog.reading import Malformed
 from app.catalog.records import (
     APPLICATION_PROFILES,
     BASE_PARTS,
+    DATA_RETENTION,
     DEPLOYMENTS,
     IMPORTED,
     MANTLE,
     MARKETPLACE,
     MODELS,
     PROFILES,
+    PROGRAMS,
+    PROJECT_MODELS,
+    PROJECT_PARTS,
+    PROJECT_PROFILES,
     PROVISIONED,
     ROUTERS,
     PartFailure,
@@ -38,9 +44,9 @@ from app.catalog.records import (
 )
 from app.discovery.connections import Connections
 from app.discovery.mantle import InvalidToken, Mantle, MantleRefused
-from app.discovery.rows import Rows, read_rows
+from app.discovery.rows import NO_ROWS, read_rows
 from app.telemetry.redaction import redacted
-from config import ALL_REGIONS, Settings, listed_parts, partition_of
+from config import ALL_REGIONS, Settings, partition_of, requested_parts
 
 # A region a thread, its calls one after the other on one connection: quicker and cheaper than all calls at once.
 MAX_THREADS = 40
@@ -58,11 +64,16 @@ CREDENTIALS_SHARE = 0.6
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Call:
-    """The operation that lists a part, and the member of its response that holds the rows."""
+    """The operation that lists a part, and the member of its response that holds the rows.
+
+    `is_of_project` has it say which project it asks for. Where `has_one_row`, the member is that row's only value.
+    """
 
     operation: str
     rows: str
     arguments: dict[str, str] = field(default_factory=dict)
+    is_of_project: bool = False
+    has_one_row: bool = False
 
 
 CALLS = {
@@ -81,6 +92,16 @@ CALLS = {
     MARKETPLACE: Call(operation="list_marketplace_model_endpoints", rows="marketplaceModelEndpoints"),
     ROUTERS: Call(operation="list_prompt_routers", rows="promptRouterSummaries"),
 }
+CALLS |= {
+    PROJECT_MODELS: replace(CALLS[MODELS], is_of_project=True),
+    PROJECT_PROFILES: replace(CALLS[PROFILES], is_of_project=True),
+    DATA_RETENTION: Call(operation="get_account_data_retention", rows="mode", has_one_row=True),
+    PROGRAMS: Call(operation="list_trusted_access_programs", rows="programSummaries", is_of_project=True),
+}
+# Taken off an answer before botocore parses it: what holds rows, and a date that nothing here reads.
+UNPARSED = {call.rows for call in CALLS.values()} | {"updatedAt"}
+# What Bedrock answers for a project that is archived or that the region does not know.
+UNKNOWN_PROJECT = ("ValidationException", "ResourceNotFoundException")
 
 
 class NoBedrockRegions(Exception):
@@ -110,13 +131,14 @@ class BedrockSource:
         """
         self._default_region = settings.aws_region
         # Base parts begin first: in Python a sort keeps the order of what is equal.
-        self._parts = sorted(listed_parts(settings.parts), key=lambda part: part not in BASE_PARTS)
+        self._parts = sorted(requested_parts(settings), key=lambda part: part not in BASE_PARTS)
+        self._projects = settings.projects
         self._timeout_s = settings.refresh_timeout_s
         self._config = Config(
             connect_timeout=min(CONNECT_TIMEOUT_S, self._timeout_s),
             read_timeout=min(READ_TIMEOUT_S, self._timeout_s),
             retries={"mode": "standard", "total_max_attempts": MAX_ATTEMPTS},
-            max_pool_connections=len(listed_parts(settings.parts)),
+            max_pool_connections=len(requested_parts(settings)),
             tcp_keepalive=True,
         )
         self._making_client = threading.Lock()
@@ -195,9 +217,9 @@ class BedrockSource:
             with connections.open(is_base=part in BASE_PARTS):
                 if part == MANTLE:
                     mantle = partial(self._mantle, credentials)
-                    result = visit_part(mantle, region, part, lambda it, _: it.list_models(region))
+                    result = visit_part(mantle, region, part, ask=lambda it, _: it.list_models(region))
                 else:
-                    result = visit_part(client, region, part)
+                    result = visit_part(client, region, part, self._projects)
             write(result)
 
         threads = []
@@ -235,20 +257,32 @@ class BedrockSource:
 
 
 def visit_part(
-    client: Callable[[], Any], region: str, part: str, ask: Callable[[Any, str], list[Any]] | None = None
+    client: Callable[[], Any],
+    region: str,
+    part: str,
+    projects: Sequence[str] = (),
+    ask: Callable[[Any, str], list[Any]] | None = None,
 ) -> PartResult:
     """Ask one region for one part; what goes wrong is a value.
 
     Args:
+        projects: as AWS_BEDROCK_PROJECT names them.
         ask: gives the rows of a part; `list_rows` where it is None.
     """
     began = time.monotonic()
+    project = project_in(projects, region) if part in PROJECT_PARTS else None
+    is_offered = part not in PROJECT_PARTS or project is not None
     try:
-        found = read_rows((ask or list_rows)(client(), part), part)
+        rows = ask(client(), part) if ask is not None else list_rows(client(), part, project) if is_offered else ()
+        found = read_rows(rows, part)
     except Exception as error:  # noqa: BLE001 - the top of a visit: each way to fail is this part's failure.
-        if not is_not_offered(error, part):
-            return failure_of(error, region=region, part=part, began=began)
-        found = Rows(rows=(), skipped_rows=0, unread_fields=0)
+        failure = failure_of(error, region=region, part=part, began=began)
+        is_unknown = CALLS[part].is_of_project and failure.code in UNKNOWN_PROJECT
+        if is_unknown and is_named_for(projects, region):
+            return replace(failure, detail=f"{project}: {failure.detail}")
+        if not is_unknown and not is_not_offered(error, part):
+            return failure
+        found, is_offered = NO_ROWS, False
     return PartListing(
         region=region,
         part=part,
@@ -257,24 +291,31 @@ def visit_part(
         skipped_rows=found.skipped_rows,
         unread_fields=found.unread_fields,
         duration_ms=_ms_since(began),
+        is_offered=is_offered,
     )
 
 
-def list_rows(client: Any, part: str) -> list[Any]:
+def list_rows(client: Any, part: str, project: str | None = None) -> list[Any]:
     """The rows of a part, of all pages, as they are.
 
     Raises:
         Malformed: an answer holds no list of rows.
+        ClientError: Bedrock refuses.
     """
     call = CALLS[part]
+    arguments = call.arguments
+    if call.is_of_project and project is not None:
+        arguments = arguments | {"projectIdentifier": project}
     if client.can_paginate(call.operation):
         paginator = client.get_paginator(call.operation)
-        answers = paginator.paginate(**call.arguments, PaginationConfig={"PageSize": PAGE_SIZE})
+        answers = paginator.paginate(**arguments, PaginationConfig={"PageSize": PAGE_SIZE})
     else:
-        answers = [getattr(client, call.operation)(**call.arguments)]
+        answers = [getattr(client, call.operation)(**arguments)]
     rows: list[Any] = []
     for answer in answers:
         listed = answer.get(call.rows)
+        if call.has_one_row:
+            listed = [{call.rows: listed}]
         if not isinstance(listed, list):
             raise Malformed(f"{call.rows}: expected a list, got {type(listed).__name__}")
         rows += listed
@@ -295,7 +336,7 @@ def take_rows(response_dict: dict[str, Any], customized_response_dict: dict[str,
         raise Malformed("the answer is not JSON") from None
     if not isinstance(body, dict):
         raise Malformed("the answer is not a JSON object")
-    for key in {call.rows for call in CALLS.values()} & set(body):
+    for key in UNPARSED & set(body):
         customized_response_dict[key] = body.pop(key)
     response_dict["body"] = json.dumps(body).encode()
 

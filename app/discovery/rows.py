@@ -10,6 +10,7 @@ from app.catalog.parts import row_class_of
 from app.catalog.reading import Malformed, Reader
 from app.catalog.records import (
     APPLICATION_PROFILES,
+    DATA_RETENTION,
     DEPLOYMENTS,
     GLOBAL,
     IMPORTED,
@@ -17,9 +18,13 @@ from app.catalog.records import (
     MARKETPLACE,
     MODELS,
     PROFILES,
+    PROGRAMS,
+    PROJECT_MODELS,
+    PROJECT_PROFILES,
     PROVISIONED,
     ROUTERS,
     AccountModel,
+    AccountSetting,
     FoundationModel,
     InferenceProfile,
     MantleModel,
@@ -53,6 +58,10 @@ ID_KEYS = {
     MARKETPLACE: "endpointArn",
     ROUTERS: "promptRouterArn",
     MANTLE: "id",
+    PROJECT_MODELS: "modelId",
+    PROJECT_PROFILES: "inferenceProfileId",
+    DATA_RETENTION: "mode",
+    PROGRAMS: "programId",
 }
 ACCOUNT_ARNS = {
     PROVISIONED: "bedrock:{}provisioned-model/",
@@ -111,11 +120,14 @@ class Rows:
     unread_fields: int
 
 
+NO_ROWS = Rows(rows=(), skipped_rows=0, unread_fields=0)
+
+
 def read_rows(values: Iterable[Any], part: str) -> Rows:
     """Read the rows of a part as Bedrock's JSON has them.
 
-    Source: Bedrock FoundationModelSummary for the part `models`, InferenceProfileSummary for profiles, OpenAI's Model
-    for `mantle`; AccountModel names the others.
+    Source: Bedrock FoundationModelSummary for models, InferenceProfileSummary for profiles, OpenAI's Model for
+    `mantle`; AccountModel and AccountSetting name the others.
     """
     reader = _RowReader()
     readers: dict[type[Row], Callable[[str, Reader], Row]] = {
@@ -123,6 +135,7 @@ def read_rows(values: Iterable[Any], part: str) -> Rows:
         InferenceProfile: reader.profile,
         MantleModel: reader.mantle_model,
         AccountModel: partial(reader.account_model, part),
+        AccountSetting: reader.setting,
     }
     read = readers[row_class_of(part)]
     id_key, id_form = ID_KEYS[part], ACCOUNT_IDS.get(part)
@@ -171,6 +184,9 @@ class _RowReader:
             status=self._optional(row.get("status"), Reader.string),
             models=self._profile_models(row.get("models")),
         )
+
+    def setting(self, name: str, row: Reader) -> AccountSetting:
+        return AccountSetting(id=name, value=self._optional(row.get("status"), Reader.string))
 
     def account_model(self, part: str, arn: str, row: Reader) -> AccountModel:
         values = {name: self._optional(row.get(key), read) for name, (key, read) in ACCOUNT_FIELDS[part].items()}

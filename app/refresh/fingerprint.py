@@ -18,7 +18,7 @@ def fingerprint(settings: Settings) -> str:
         "regions": sorted(settings.regions),
         "partition": partition,
         "parts": sorted(settings.parts),
-        "project": None,
+        "project": sorted(settings.projects) or None,
     }
     if MANTLE in settings.parts and settings.mantle_regions:
         decisive["mantle_regions"] = sorted(settings.mantle_regions)

@@ -30,7 +30,7 @@ from app.refresh.store import (
 )
 from app.telemetry import metrics
 from app.telemetry.change_metrics import count_events
-from config import ALL_REGIONS, Settings, listed_parts
+from config import ALL_REGIONS, Settings, requested_parts
 
 log = structlog.get_logger(__name__)
 
@@ -264,7 +264,7 @@ class Refresher:
         self, previous: CatalogSnapshot | None, lease: Lease | None, *, only: tuple[str, ...]
     ) -> Callable[[tuple[PartResult, ...]], None] | None:
         """Publishes what has arrived so far; None where all was listed before and no optional part is waited for."""
-        only_base = set(listed_parts(self._settings.parts)) <= set(BASE_PARTS)
+        only_base = set(requested_parts(self._settings)) <= set(BASE_PARTS)
         if previous is not None and not is_incomplete(previous.state) and only_base:
             return None
         known = () if previous is None else previous.state.regions
@@ -306,7 +306,8 @@ class Refresher:
             results,
             source=self._settings.source,
             regions=regions,
-            parts=listed_parts(self._settings.parts),
+            parts=requested_parts(self._settings),
+            projects=self._settings.projects if self._settings.source == "aws" else (),
             at=self._clock(),
             max_stale=timedelta(seconds=self._settings.max_stale_s),
             configured_regions=self._settings.regions,

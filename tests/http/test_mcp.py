@@ -196,6 +196,7 @@ SOMETIMES = {
     "destinations",
     "retires_at",
     "alias_of",
+    "projects",
     "max_input_tokens",
     "mantle",
     "endpoints",

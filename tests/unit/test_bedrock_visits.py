@@ -31,7 +31,7 @@ from app.discovery import bedrock
 from app.discovery.bedrock import CALLS, BedrockSource, NoBedrockRegions, visit_part
 from app.discovery.connections import Connections
 from app.telemetry.redaction import redacted
-from config import PARTS, Settings, listed_parts
+from config import PARTS, PROJECT_PARTS, Settings, listed_parts
 from tests.support.bedrock_standin import ACCOUNT, account_row, model_row, profile_row
 
 EAST, WEST = "us-east-1", "us-west-2"
@@ -84,7 +84,7 @@ def failure(client: Callable[[], Any], part: str = MODELS) -> PartFailure:
 
 
 def test_every_part_that_can_be_configured_has_its_call() -> None:
-    assert (*CALLS, MANTLE) == listed_parts(PARTS) == tuple(PARTS_BY_NAME)
+    assert {*CALLS, MANTLE} == {*listed_parts(PARTS), *PROJECT_PARTS} == set(PARTS_BY_NAME)
 
 
 @pytest.mark.parametrize("part", OWN_PARTS)
@@ -97,7 +97,7 @@ def test_what_the_account_made_comes_from_every_page(part: str) -> None:
     assert (result.skipped_rows, result.unread_fields) == (0, 0)
 
 
-@pytest.mark.parametrize("part", list(CALLS))
+@pytest.mark.parametrize("part", PARTS)
 def test_a_part_that_is_not_permitted_names_the_action_of_its_row_in_the_table(part: str) -> None:
     message = f"User is not authorized to perform: {PARTS_BY_NAME[part].action}"
 
@@ -268,7 +268,7 @@ def test_a_part_that_hangs_keeps_no_other_part_waiting(monkeypatch: pytest.Monke
     others_came = threading.Event()
     order: list[str] = []
 
-    def visit(client: Callable[[], Any], region: str, part: str) -> PartResult:
+    def visit(client: Callable[[], Any], region: str, part: str, projects: tuple[str, ...]) -> PartResult:
         if part == MODELS:
             assert others_came.wait(20)
         return failure(raising(ZeroDivisionError()), part)

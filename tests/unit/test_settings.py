@@ -71,6 +71,10 @@ GOOD: dict[str, list[tuple[str, Any]]] = {
     "CATALOG_STORE": [("redis://engine", StoreUrl(tls=False, host="engine")), ("", None)],
     "CATALOG_STORE_PASSWORD_FILE": [("", "")],
     "CATALOG_STORE_CA_FILE": [("", "")],
+    "AWS_BEDROCK_PROJECT": [
+        (" proj_1a2B ", ("proj_1a2B",)),
+        ("us-east-1=proj_a,us-east-1=proj_a", ("us-east-1=proj_a",)),
+    ],
     "CATALOG_FLEET": [("prod-1.a_b", "prod-1.a_b")],
     "CATALOG_DEFAULT_LIMIT": [("1", 1), ("1000", 1000)],
     "CATALOG_INCLUDE_PROVISIONED": [("true", True), ("off", False)],
@@ -125,6 +129,20 @@ BAD: dict[str, list[str]] = {
     "CATALOG_STORE": [],
     "CATALOG_STORE_PASSWORD_FILE": [],
     "CATALOG_STORE_CA_FILE": [],
+    "AWS_BEDROCK_PROJECT": [
+        "default",
+        "proj_",
+        "proj_a b",
+        "arn:aws:bedrock:us-east-1:112233445566:project/proj_a",
+        "proj_a,proj_b",
+        "proj_a,us-east-1=proj_b",
+        "us-east-1=proj_a,us-east-1=proj_b",
+        "us-east-1=",
+        "=proj_a",
+        "east=proj_a",
+        "eu-west-1=proj_a",
+        ",",
+    ],
     "CATALOG_FLEET": ["a b", "x" * 65],
     "CATALOG_DEFAULT_LIMIT": ["0", "1001", "twenty"],
     "CATALOG_INCLUDE_PROVISIONED": ["perhaps"],
@@ -254,10 +272,10 @@ def test_a_child_reads_each_of_its_settings_as_the_service_does(name: str, value
 
 def test_a_child_gets_the_sdks_variables_no_key_and_no_setting_that_it_does_not_read() -> None:
     environ = {"API_KEYS": "hush", "API_KEYS_FILE": "/run/keys", "AWS_PROFILE": "p", "CATALOG_DEFAULT_LIMIT": "5"}
-    environ["AWS_DEFAULT_REGION"] = "eu-west-1"
+    environ |= {"AWS_DEFAULT_REGION": "eu-west-1", "AWS_BEDROCK_PROJECT": "eu-west-1=proj_a"}
     child = child_environ(read_settings(environ), environ)
 
-    assert child["AWS_PROFILE"] == "p"
+    assert (child["AWS_PROFILE"], child["AWS_BEDROCK_PROJECT"]) == ("p", "eu-west-1=proj_a")
     # What is empty is left out, for that is its default.
     assert {name for name in child if name in SETTINGS} == {
         name for name, setting in SETTINGS.items() if setting.metadata["child"] and child_value(setting.name, environ)
