@@ -1,18 +1,15 @@
 """Settings: each one's name, default, parser and meaning in one place; read once, checked at start."""
 
 from config.parsers import ALL_REGIONS, EVERY_ORIGIN, RESERVED_SEGMENTS
+from config.parts import ACCESS, PARTS, PROJECT_PARTS, listed_parts
 from config.sdk import partition_of
 from config.settings import (
-    ACCESS,
     INVOCATION_KINDS,
-    PARTS,
-    PROJECT_PARTS,
     VIEWS,
     ConfigError,
     ServerSettings,
     Settings,
     child_environ,
-    listed_parts,
     read_server_settings,
     read_settings,
     requested_parts,

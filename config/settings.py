@@ -23,34 +23,13 @@ from config.parsers import (
     text,
 )
 from config.parsers import regions as region_names
+from config.parts import PARTS, PROJECT_PARTS, listed_parts
 from config.sdk import sdk_region
 from config.store_url import StoreUrl, fleet_name, store_url
 
 SOURCES = ("aws", "demo")
-# No listing: asked for model by model (app/refresh/access_checker.py).
-ACCESS = "access"
-# The table that says what each listing is stands in app/catalog/parts.py.
-PARTS = (
-    "models",
-    "profiles",
-    "application_profiles",
-    "provisioned",
-    "deployments",
-    "imported",
-    "marketplace",
-    "routers",
-    "mantle",
-    ACCESS,
-)
-# Asked for while AWS_BEDROCK_PROJECT is set, last; listings first.
-PROJECT_PARTS = ("project_models", "project_profiles", "data_retention", "trusted_access_programs")
 VIEWS = ("models", "profiles", "all")
 INVOCATION_KINDS = ("on_demand", "geographic", "global")
-
-
-def listed_parts(parts: tuple[str, ...]) -> tuple[str, ...]:
-    """The parts that each region is asked to list."""
-    return tuple(part for part in parts if part != ACCESS)
 
 
 class ConfigError(ValueError):
