@@ -277,7 +277,7 @@ def visit_part(
         found = read_rows(rows, part)
     except Exception as error:  # noqa: BLE001 - the top of a visit: each way to fail is this part's failure.
         failure = failure_of(error, region=region, part=part, began=began)
-        is_unknown = CALLS[part].is_of_project and failure.code in UNKNOWN_PROJECT
+        is_unknown = part in CALLS and CALLS[part].is_of_project and failure.code in UNKNOWN_PROJECT
         if is_unknown and is_named_for(projects, region):
             return replace(failure, detail=f"{project}: {failure.detail}")
         if not is_unknown and not is_not_offered(error, part):
