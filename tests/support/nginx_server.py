@@ -70,7 +70,9 @@ class Nginx:
         return "".join((self.folder / name).read_text() for name in ("error.log", "site-error.log"))
 
     def access_log(self) -> str:
-        return (self.folder / "access.log").read_text()
+        """Its whole lines: nginx may be writing the last one."""
+        lines, end, _ = (self.folder / "access.log").read_text().rpartition("\n")
+        return lines + end
 
     def logged(self, request_id: str) -> dict[str, Any]:
         """The access log's line of one request; nginx writes it within a second."""
