@@ -16,6 +16,9 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
+# Node reads no authorities of the system's by itself, which a network may need.
+export NODE_EXTRA_CA_CERTS ?= $(wildcard /etc/ssl/certs/ca-certificates.crt)
+
 CATALOG_SOURCE ?= demo
 AWS_BEDROCK_REGIONS ?= all
 API_KEYS ?= demo-key

@@ -6,11 +6,11 @@ A worker that starts while a source fails would else know the keys of the servic
 import errno
 import json
 import os
-import tempfile
 from pathlib import Path
 
 import structlog
 
+from app.atomic_file import replace_file
 from app.auth.key_format import Key
 from app.catalog.reading import Reader, parsed
 
@@ -30,14 +30,7 @@ class KeyCache:
         rows = [{"name": key.name, "sha256": key.digest.hex()} for key in keys]
         file = self._file_of(source, self._folder)
         try:
-            descriptor, new = tempfile.mkstemp(prefix=".keys-", dir=self._folder)  # Its owner's alone.
-            try:
-                with os.fdopen(descriptor, "w") as writing:
-                    json.dump(rows, writing)
-                os.replace(new, file)
-            except OSError:
-                os.unlink(new)
-                raise
+            replace_file(file, json.dumps(rows).encode("ascii"))
         except OSError as error:
             log.warning("key_cache_failed", file=str(file), error=error.strerror)
 

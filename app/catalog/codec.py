@@ -7,11 +7,10 @@ models are the same in every region.
 import json
 from collections.abc import Callable
 from dataclasses import fields
-from datetime import datetime
-from typing import Any, TypeVar
+from typing import Any
 
 from app.catalog.event_codec import plain_events, read_events
-from app.catalog.reading import Reader, parsed
+from app.catalog.reading import Reader, parsed, plain_instant
 from app.catalog.records import (
     BASE_PARTS,
     MODELS,
@@ -31,7 +30,6 @@ from app.catalog.records import (
 # optional keys are none.
 FORMAT = 2
 
-RowT = TypeVar("RowT", FoundationModel, InferenceProfile)
 # Rows already read, so that an equal one is not kept twice.
 KnownRows = dict[Row, Row]
 
@@ -77,14 +75,14 @@ def encode_state(state: CatalogState) -> bytes:
     return _line(
         {
             "source": state.source,
-            "attempted_at": _instant(state.attempted_at),
+            "attempted_at": plain_instant(state.attempted_at),
             "configured_regions": state.configured_regions,
             "regions": state.regions,
             "parts": state.parts,
-            "refreshed_at": _instant(state.refreshed_at),
-            "changed_at": _instant(state.changed_at),
+            "refreshed_at": plain_instant(state.refreshed_at),
+            "changed_at": plain_instant(state.changed_at),
             "retries": state.retries,
-            "retried_at": _instant(state.retried_at),
+            "retried_at": plain_instant(state.retried_at),
             "models": [_plain_row(row) for row in models],
             "profiles": [_plain_row(row) for row in profiles],
             "listings": listings,
@@ -188,11 +186,7 @@ def decode_format_1(data: bytes) -> CatalogState:
 
 
 def _line(value: object) -> bytes:
-    return json.dumps(value, separators=(",", ":"), default=_instant).encode("ascii") + b"\n"
-
-
-def _instant(at: datetime | None) -> str | None:
-    return None if at is None else at.isoformat()
+    return json.dumps(value, separators=(",", ":"), default=plain_instant).encode("ascii") + b"\n"
 
 
 def _plain_row(row: Row) -> dict[str, Any]:
@@ -222,7 +216,7 @@ def _plain_listing(listing: PartListing, row: Callable[[Row], Any]) -> dict[str,
     return {
         "region": listing.region,
         "part": listing.part,
-        "listed_at": _instant(listing.listed_at),
+        "listed_at": plain_instant(listing.listed_at),
         "duration_ms": listing.duration_ms,
         "skipped_rows": listing.skipped_rows,
         "unread_fields": listing.unread_fields,
@@ -248,7 +242,7 @@ def _plain_failure(failure: PartFailure) -> dict[str, Any]:
     return {
         "region": failure.region,
         "part": failure.part,
-        "failed_at": _instant(failure.failed_at),
+        "failed_at": plain_instant(failure.failed_at),
         "code": failure.code,
         "action": failure.action or None,
         "detail": failure.detail or None,
@@ -287,8 +281,8 @@ def _plain_removed(gone: RemovedModel) -> dict[str, Any]:
     }
     return {
         "id": gone.id,
-        "created_at": _instant(gone.created_at),
-        "removed_at": _instant(gone.removed_at),
+        "created_at": plain_instant(gone.created_at),
+        "removed_at": plain_instant(gone.removed_at),
         **{name: value for name, value in optional.items() if value},
     }
 
@@ -306,10 +300,7 @@ def _read_removed(value: Reader) -> RemovedModel:
 
 
 def _read_invocation(value: Reader) -> Invocation:
-    items = list(value.each())
-    if len(items) != 4:
-        value.fail("a list of four")
-    kind, regions, profile_id, destinations = items
+    kind, regions, profile_id, destinations = value.items(4)
     return Invocation(
         kind=kind.string(),
         regions=regions.strings(),

@@ -25,13 +25,14 @@ class CatalogUnavailable(LookupError):
 class Published:
     """A snapshot, the policy that it is shown by, and the views of the two, one a scope, evicted by use."""
 
-    __slots__ = ("_lock", "_views", "policy", "snapshot")
+    __slots__ = ("_alias_statuses", "_lock", "_views", "policy", "snapshot")
 
     def __init__(self, snapshot: CatalogSnapshot | None, policy: Policy) -> None:
         self.snapshot = snapshot
         self.policy = policy
         self._views: OrderedDict[Scope, CatalogView] = OrderedDict()
         self._lock = threading.Lock()
+        self._alias_statuses: tuple[AliasStatus, ...] | None = None
 
     def view(self, scope: Scope) -> CatalogView:
         """What a scope of the policy sees.
@@ -55,11 +56,14 @@ class Published:
 
     def alias_statuses(self) -> tuple[AliasStatus, ...]:
         """What each alias stands for among all that there is; none while there is nothing to serve."""
-        aliases = self.policy.aliases
-        if not aliases or self.snapshot is None or not self.snapshot.models:
-            return ()
-        view = self.view(EVERYTHING)
-        return statuses(aliases, view.resolved, view.find_exact)
+        if self._alias_statuses is None:
+            aliases = self.policy.aliases
+            if not aliases or self.snapshot is None or not self.snapshot.models:
+                return ()
+            # Not among the views that are kept: what an operator asks takes no caller's place.
+            view = CatalogView(self.snapshot, EVERYTHING, aliases)
+            self._alias_statuses = statuses(aliases, view.resolved, view.find_exact)
+        return self._alias_statuses
 
     def holds(self, view: CatalogView) -> bool:
         """Whether the view is one of these, and not evicted or of an overtaken snapshot or policy."""

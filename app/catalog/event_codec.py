@@ -1,10 +1,9 @@
 """Events to JSON and back. What many of them share, as lists of regions, stands in tables and is one object."""
 
 from collections.abc import Callable, Iterable, Sequence
-from datetime import datetime
 from typing import Any, TypeVar
 
-from app.catalog.reading import Reader
+from app.catalog.reading import Reader, plain_instant
 from app.catalog.records import CatalogEvent, Invocation, LifeStage, ModelFacts
 
 T = TypeVar("T")
@@ -35,7 +34,7 @@ def plain_events(events: Iterable[CatalogEvent]) -> dict[str, Any]:
         lambda it: [
             places.place(it.regions),
             it.lifecycle,
-            *(_instant(at) for at in (it.legacy_at, it.extended_access_at, it.end_of_life_at)),
+            *(plain_instant(at) for at in (it.legacy_at, it.extended_access_at, it.end_of_life_at)),
         ]
     )
     facts = _Table(
@@ -47,7 +46,7 @@ def plain_events(events: Iterable[CatalogEvent]) -> dict[str, Any]:
     )
     rows = [
         [
-            *(it.id, _instant(it.at), it.type, it.model_id, it.name, it.provider),
+            *(it.id, plain_instant(it.at), it.type, it.model_id, it.name, it.provider),
             *(None if side is None else facts.place(side) for side in (it.before, it.after)),
             it.within_days,
         ]
@@ -113,7 +112,3 @@ def _read_event(value: Reader, facts: Sequence[ModelFacts]) -> CatalogEvent:
         after=after.maybe(lambda it: it.item_of(facts)),
         within_days=within_days.maybe(Reader.count),
     )
-
-
-def _instant(at: datetime | None) -> str | None:
-    return None if at is None else at.isoformat()

@@ -37,6 +37,12 @@ def lifecycle_of(rows: Sequence[FoundationModel], at: datetime) -> Lifecycle:
     return DEPRECATED if alive else RETIRED, deprecated_at, retires_at
 
 
+def ended_everywhere_at(ends: Sequence[datetime | None]) -> datetime | None:
+    """The last of a model's ends; None while a region has none for it."""
+    known = [end for end in ends if end is not None]
+    return max(known) if known and len(known) == len(ends) else None
+
+
 def turning_points(rows: Iterable[FoundationModel]) -> set[datetime]:
     """The moments at which a lifecycle can change by itself."""
     return {moment for row in rows for moment in (row.legacy_at, row.end_of_life_at) if moment is not None}

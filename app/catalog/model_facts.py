@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from app.catalog.entries import LIFECYCLES, ON_DEMAND, RETIRED, UNKNOWN_PROFILE, CatalogEntry
-from app.catalog.lifecycle import lifecycle_of
+from app.catalog.lifecycle import ended_everywhere_at, lifecycle_of
 from app.catalog.records import MODELS, PROFILES, CatalogState, FoundationModel, Invocation, LifeStage, ModelFacts
 
 NO_FACTS = ModelFacts()
@@ -120,9 +120,7 @@ def lifecycle_in(facts: ModelFacts) -> str | None:
 
 def retires_at(facts: ModelFacts) -> datetime | None:
     """When the model has ended in every region; None while a region has no end for it."""
-    ends = [it.end_of_life_at for it in facts.stages]
-    known = [end for end in ends if end is not None]
-    return max(known) if known and len(known) == len(ends) else None
+    return ended_everywhere_at([it.end_of_life_at for it in facts.stages])
 
 
 def ways_of(facts: ModelFacts) -> Ways:

@@ -12,6 +12,11 @@ class Malformed(ValueError):
     """A value that is not what it should be; says where and what."""
 
 
+def plain_instant(at: datetime | None) -> str | None:
+    """What `Reader.instant` reads."""
+    return None if at is None else at.isoformat()
+
+
 class Reader:
     """One JSON value, and where it was found: the key or place, and the value that holds it.
 

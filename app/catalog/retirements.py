@@ -6,6 +6,8 @@ from datetime import datetime, timedelta
 
 from app.catalog.entries import ACTIVE, MODEL, RETIRED, CatalogEntry, profile_ids
 from app.catalog.event_changes import days_left
+from app.catalog.lifecycle import ended_everywhere_at
+from app.catalog.patterns import ANY, PatternSet
 from app.catalog.scope import MODELS_VIEW
 from app.catalog.snapshot import CatalogSnapshot
 from app.catalog.view import CatalogView, ListFilter
@@ -46,25 +48,29 @@ class Retirement:
 
 
 def retirements(
-    view: CatalogView, *, include_retired: bool = False, regions: Sequence[str] = ()
+    view: CatalogView, *, include_retired: bool = False, regions: Sequence[str] = (), models: Sequence[str] = ()
 ) -> tuple[Retirement, ...]:
     """The models that end or are legacy, the next one to end first; days are counted from the snapshot's moment on.
 
     Args:
         regions: names or patterns; with any, all that is told is of these regions.
+        models: ids or patterns, in any case; all of them without any.
 
     Raises:
         UnknownValue: a region that is not configured.
     """
-    models: Iterable[CatalogEntry] = view.models
+    entries: Iterable[CatalogEntry] = view.models
     if regions:
         listed = view.entry_list(ListFilter(view=MODELS_VIEW, regions=tuple(regions))).entries
-        models = [entry for entry in listed if entry.kind == MODEL]
+        entries = [entry for entry in listed if entry.kind == MODEL]
+    patterns = PatternSet(it.casefold() for it in models or [ANY])
     newest = _newest_of_lines(view.models)
     found = [
         _retirement(entry, view, newest)
-        for entry in models
-        if _has_dates(entry) and (include_retired or entry.lifecycle != RETIRED)
+        for entry in entries
+        if _has_dates(entry)
+        and (include_retired or entry.lifecycle != RETIRED)
+        and patterns.matches(entry.id.casefold())
     ]
     return tuple(sorted(found, key=lambda it: (it.retires_at is None, it.retires_at, it.model_id)))
 
@@ -90,8 +96,7 @@ def ending_soon(snapshot: CatalogSnapshot, *, at: datetime) -> dict[str, datetim
 
 def end_of(entry: CatalogEntry) -> datetime | None:
     """When a model has ended in all of its regions; None while a region has no end for it."""
-    ends = [row.end_of_life_at for row, _ in entry.rows if row.end_of_life_at is not None]
-    return max(ends) if ends and len(ends) == len(entry.rows) else None
+    return ended_everywhere_at([row.end_of_life_at for row, _ in entry.rows])
 
 
 def _has_dates(entry: CatalogEntry) -> bool:

@@ -154,7 +154,7 @@ def unavailable_reason(snapshot: CatalogSnapshot | None) -> str:
     counts = [f"{code} in {len(found)} of {total} regions" for code, found in sorted(codes.items())]
     if empty:
         return ", ".join((f"no model in {len(empty)} of {total} regions", *counts))
-    return ": ".join(("no region has answered yet", *filter(None, [", ".join(counts)])))
+    return f"no region has answered yet: {', '.join(counts)}" if counts else "no region has answered yet"
 
 
 def _regions(snapshot: CatalogSnapshot, at: datetime) -> tuple[RegionStatus, ...]:

@@ -16,7 +16,7 @@ from app.catalog.retirements import ending_within
 from app.catalog.retirements import retirements as retirements_of
 from app.catalog.visible_events import EventFilter, visible_events
 from app.cli.matrix import or_dash
-from app.cli.terminal import terminal, view_of
+from app.cli.terminal import scope_options, terminal, view_of
 from app.services import current_services
 
 UNITS = {"h": timedelta(hours=1), "d": timedelta(days=1), "w": timedelta(weeks=1)}
@@ -50,8 +50,7 @@ class Duration(click.ParamType[timedelta]):
     show_default=True,
     help="How far back: hours, days or weeks (24h, 7d, 2w).",
 )
-@click.option("--scope", "scope_name", help="Show what this scope of the operator's file sees.")
-@click.option("--key-name", help="Show what the key of this name sees.")
+@scope_options
 @click.option("--json", "as_json", is_flag=True, help="Print the events as JSON.")
 @with_appcontext
 def changes(since: timedelta, scope_name: str | None, key_name: str | None, as_json: bool) -> None:
@@ -77,8 +76,7 @@ def changes(since: timedelta, scope_name: str | None, key_name: str | None, as_j
     type=click.IntRange(1, MAX_WITHIN_DAYS),
     help="Show models that end in a region within so many days, and none without a date.",
 )
-@click.option("--scope", "scope_name", help="Show what this scope of the operator's file sees.")
-@click.option("--key-name", help="Show what the key of this name sees.")
+@scope_options
 @click.option("--json", "as_json", is_flag=True, help="Print the models as JSON.")
 @with_appcontext
 def retirements(within_days: int | None, scope_name: str | None, key_name: str | None, as_json: bool) -> None:

@@ -28,7 +28,7 @@ from app.catalog.view import CatalogView, ListFilter, UnknownValue
 from app.cli.card_table import card_table
 from app.cli.changes import changes, retirements
 from app.cli.matrix import LEGEND, matrix, or_dash
-from app.cli.terminal import load_operator_file, stored_snapshot, terminal, view_of
+from app.cli.terminal import load_operator_file, scope_options, stored_snapshot, terminal, view_of
 from app.cli.webhooks import report_of_webhooks, webhook_table, webhooks
 from app.operator_file.reading import InvalidOperatorFile
 from app.refresh.refresher import SettingsMismatch
@@ -133,8 +133,7 @@ def status(as_json: bool) -> None:
 )
 @click.option("--within", multiple=True, help="Show what is processed within this region or pattern alone; repeatable.")
 @click.option("--view", "shown_view", type=click.Choice(VIEWS), help="Show models, ids that can be sent, or all.")
-@click.option("--scope", "scope_name", help="Show what this scope of the operator's file sees.")
-@click.option("--key-name", help="Show what the key of this name sees.")
+@scope_options
 @click.option("--json", "as_json", is_flag=True, help="Print the models as JSON.")
 def show(
     model_id: str | None,

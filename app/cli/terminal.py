@@ -1,6 +1,8 @@
 """What the commands share: the stored catalog as a scope sees it, and a terminal to print to."""
 
 import os
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 import click
 from rich.console import Console
@@ -13,6 +15,14 @@ from app.operator_file.reading import InvalidOperatorFile
 from app.services import current_services
 
 PIPE_WIDTH = 400
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+def scope_options(command: Command) -> Command:
+    """The options whose values `view_of` takes."""
+    command = click.option("--key-name", help="Show what the key of this name sees.")(command)
+    return click.option("--scope", "scope_name", help="Show what this scope of the operator's file sees.")(command)
 
 
 def view_of(scope_name: str | None = None, key_name: str | None = None) -> CatalogView:

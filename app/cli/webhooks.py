@@ -3,13 +3,13 @@
 import json
 import sys
 import time
-from datetime import datetime
 from typing import Any
 
 import click
 from flask.cli import AppGroup
 from rich.table import Table
 
+from app.catalog.reading import plain_instant
 from app.cli.matrix import or_dash
 from app.cli.terminal import load_operator_file, stored_snapshot, terminal
 from app.services import current_services
@@ -81,9 +81,6 @@ def report_of_webhooks() -> dict[str, Any]:
 
 
 def _plain(status: TargetStatus) -> dict[str, Any]:
-    def instant(at: datetime | None) -> str | None:
-        return None if at is None else at.isoformat()
-
     return {
         "name": status.name,
         "host": status.host,
@@ -91,9 +88,9 @@ def _plain(status: TargetStatus) -> dict[str, Any]:
         "cursor": status.event_id,
         "pending": status.pending,
         "lag_seconds": status.lag_s,
-        "delivered_at": instant(status.delivered_at),
+        "delivered_at": plain_instant(status.delivered_at),
         "last_error": status.last_error,
-        "next_attempt_at": instant(status.next_attempt_at),
+        "next_attempt_at": plain_instant(status.next_attempt_at),
     }
 
 

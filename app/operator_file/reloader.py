@@ -2,7 +2,6 @@
 
 import os
 import stat
-import tempfile
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -12,6 +11,7 @@ from pathlib import Path
 
 import structlog
 
+from app.atomic_file import replace_file
 from app.operator_file.reading import InvalidOperatorFile, OperatorFile
 from app.telemetry import metrics
 
@@ -205,16 +205,8 @@ class OperatorFileReloader:
         if self._kept is None or (kept is not None and kept.data == content.data):
             return
         try:
-            descriptor, name = tempfile.mkstemp(prefix=f".{KEPT_NAME}-", dir=self._kept.parent)
-            try:
-                with os.fdopen(descriptor, "wb") as file:
-                    file.write(content.data)
-                noon = datetime(content.as_of.year, content.as_of.month, content.as_of.day, 12, tzinfo=UTC).timestamp()
-                os.utime(name, (noon, noon))
-                os.replace(name, self._kept)
-            except OSError:
-                os.unlink(name)
-                raise
+            noon = datetime(content.as_of.year, content.as_of.month, content.as_of.day, 12, tzinfo=UTC).timestamp()
+            replace_file(self._kept, content.data, modified_ts=noon)
         except OSError as error:
             log.warning(
                 "operator_file_not_kept",

@@ -302,11 +302,11 @@ class _Scrape(Collector):
 def exposition(status: CatalogStatus, *, refresh_s: int, more: Sequence[Metric] = ()) -> tuple[bytes, str]:
     """The metrics page and its content type.
 
-    Args:
-        more: made at the scrape, too.
-
     Always the plain text format, which every Prometheus reads: the library's own negotiation fails on a version in the
     Accept header that is no number.
+
+    Args:
+        more: made at the scrape, too.
     """
     return generate_latest(_Scrape(status, refresh_s, more)), CONTENT_TYPE_PLAIN_0_0_4
 

@@ -1,8 +1,6 @@
 """How far each target has got: kept apart from the catalog, so that a lost catalog sends nothing twice."""
 
 import json
-import os
-import tempfile
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -10,7 +8,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Protocol
 
-from app.catalog.reading import Malformed, Reader, parsed
+from app.atomic_file import replace_file
+from app.catalog.reading import Malformed, Reader, parsed, plain_instant
 from app.refresh.store import StoreUnreachable
 
 FOLDER = "webhooks"
@@ -96,22 +95,9 @@ class CursorFile:
     def save(self, cursors: Cursors) -> None:
         try:
             self._path.parent.mkdir(mode=FOLDER_MODE, parents=True, exist_ok=True)
-            self._replace(encode_cursors(cursors))
+            replace_file(self._path, encode_cursors(cursors), is_synced=True)
         except OSError as error:
             raise CursorsUnavailable(f"{self._path}: {error.strerror}") from error
-
-    def _replace(self, data: bytes) -> None:
-        descriptor, name = tempfile.mkstemp(dir=self._path.parent, prefix=f"{self._path.name}.")
-        try:
-            with os.fdopen(descriptor, "wb") as file:
-                file.write(data)
-                file.flush()
-                os.fsync(file.fileno())
-            os.replace(name, self._path)
-        except BaseException:
-            with suppress(OSError):
-                os.unlink(name)
-            raise
 
 
 class Fleet(Protocol):
@@ -196,19 +182,16 @@ def decode_cursors(data: bytes) -> Cursors:
 
 
 def _plain(cursor: Cursor) -> dict[str, Any]:
-    def instant(at: datetime | None) -> str | None:
-        return None if at is None else at.isoformat()
-
     return {
         "event_id": cursor.event_id or None,
-        "delivered_at": instant(cursor.delivered_at),
-        "failing_since": instant(cursor.failing_since),
+        "delivered_at": plain_instant(cursor.delivered_at),
+        "failing_since": plain_instant(cursor.failing_since),
         "attempts": cursor.attempts,
-        "next_attempt_at": instant(cursor.next_attempt_at),
+        "next_attempt_at": plain_instant(cursor.next_attempt_at),
         "last_error": cursor.last_error,
         "revision": cursor.revision,
         "is_gone": cursor.is_gone,
-        "absent_since": instant(cursor.absent_since),
+        "absent_since": plain_instant(cursor.absent_since),
     }
 
 

@@ -14,19 +14,20 @@ import pytest
 from tests.support.servers import PROJECT, service_environ
 
 # The rooms from the ground up, each with those that it may import beside itself; never upwards, and lazily neither.
-GROUND = {"config", "app.catalog", "app.errors", "app.telemetry", "app.server"}
+GROUND = {"config", "app.atomic_file", "app.catalog", "app.errors", "app.telemetry", "app.server"}
 BELOW_SERVICES = GROUND | {"app.auth", "app.discovery", "app.operator_file", "app.refresh", "app.webhooks"}
 ROOMS: dict[str, set[str]] = {
     "config": set(),
     "app.catalog": set(),
+    "app.atomic_file": set(),
     "app.errors": set(),
     "app.telemetry": {"config", "app.catalog"},
     "app.server": {"config", "app.telemetry"},
     "app.discovery": {"config", "app.catalog", "app.telemetry", "app.server"},
     "app.refresh": {"config", "app.catalog", "app.telemetry", "app.discovery.parent"},
-    "app.webhooks": {"config", "app.catalog", "app.telemetry", "app.refresh.store"},
+    "app.webhooks": {"config", "app.atomic_file", "app.catalog", "app.telemetry", "app.refresh.store"},
     # What a target of webhooks is; nothing that sends.
-    "app.operator_file": {"app.catalog", "app.telemetry", "app.webhooks.targets"},
+    "app.operator_file": {"app.atomic_file", "app.catalog", "app.telemetry", "app.webhooks.targets"},
     "app.auth": GROUND,
     "app.services": BELOW_SERVICES,
     "app.web": {"config", "app.catalog", "app.errors", "app.telemetry", "app.auth", "app.services"},
@@ -37,7 +38,7 @@ ROOMS: dict[str, set[str]] = {
     "app": BELOW_SERVICES | {"app.services", "app.web", "app.api", "app.pages", "app.cli"},
 }
 # What a room may import of others than the standard library; any library where it is not named here.
-LIBRARIES: dict[str, set[str]] = {"config": set(), "app.catalog": set(), "app.errors": set()}
+LIBRARIES: dict[str, set[str]] = {it: set() for it in ("config", "app.catalog", "app.errors", "app.atomic_file")}
 
 # What imports boto3, and the children that serving processes start, in which alone that is imported.
 MAY_IMPORT_BOTO = {"app.discovery.bedrock", "app.discovery.tls", "app.auth.aws_child"}

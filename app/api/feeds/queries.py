@@ -2,10 +2,9 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any
 from urllib.parse import urlencode
 
-from app.api.catalog_query import CatalogQuery, FileQuery
+from app.api.catalog_query import MODEL_IDS, CatalogQuery, FileQuery
 from app.api.feeds import atom, calendar
 from app.api.feeds.schemas import (
     ChangePageSchema,
@@ -15,7 +14,6 @@ from app.api.feeds.schemas import (
     RetirementListSchema,
 )
 from app.catalog.retirements import Retirement, retirements
-from app.catalog.scope import Scope
 from app.catalog.view import CatalogView
 from app.catalog.visible_events import EventFilter, EventPage, event_page, newest_events, visible_events
 
@@ -55,27 +53,19 @@ def retirements_ics(view: CatalogView) -> bytes:
     return calendar.calendar_file(calendar.calendar_events(ends, history, wire_id=view.scope.wire_id))
 
 
-def with_wire_model_ids(body: dict[str, Any], scope: Scope) -> dict[str, Any]:
-    """The body with models' ids as the scope's callers read them; events keep theirs."""
-    for item in body["data"]:
-        for named in filter(None, (item, item.get("replacement_hint"))):
-            named["model_id"] = scope.wire_id(named["model_id"])
-    return body
-
-
 def spelled(view: CatalogView, wanted: EventFilter) -> EventFilter:
     """The filter with the ids that a caller's own spelling of them may mean."""
     return replace(wanted, models=tuple(it for model in wanted.models for it in view.scope.spellings(model)))
 
 
 LIST_CHANGES = CatalogQuery(
-    arguments=ListChangesArguments(), run=list_changes, result=ChangePageSchema(), write_ids=with_wire_model_ids
+    arguments=ListChangesArguments(), run=list_changes, result=ChangePageSchema(), wire_ids=MODEL_IDS
 )
 CHANGES_FEED = FileQuery(arguments=EventArguments(), run=changes_atom, media_type=atom.MEDIA_TYPE)
 LIST_RETIREMENTS = CatalogQuery(
     arguments=RetirementArguments(),
     run=list_retirements,
     result=RetirementListSchema(),
-    write_ids=with_wire_model_ids,
+    wire_ids=MODEL_IDS,
 )
 RETIREMENTS_CALENDAR = FileQuery(arguments=RetirementArguments(), run=retirements_ics, media_type=calendar.MEDIA_TYPE)

@@ -14,12 +14,13 @@ MAX_LIMIT = 1000
 DEFAULT_LIMIT = 100
 
 
-class EventArguments(ArgumentsSchema):
-    """Which events, gathered into one EventFilter, `wanted`."""
+# Of a model that ends.
+HINT = "The newest active model of the same line. AWS names no successor: check it first."
 
-    LISTS: ClassVar[tuple[str, ...]] = ("type", "region", "model")
 
-    type = EnumList(EVENT_TYPES, attribute="types", metadata={"description": "Events of one of these types."})
+class ModelsAndRegionsArguments(ArgumentsSchema):
+    """Of which models and regions; gathered with what a subclass adds of it into one EventFilter, `wanted`."""
+
     region = StringList(
         attribute="regions",
         metadata={"description": "AWS regions, names or patterns such as eu-*. What is shown is of these alone."},
@@ -27,11 +28,6 @@ class EventArguments(ArgumentsSchema):
     model = StringList(
         attribute="models",
         metadata={"description": "Models' ids, or patterns such as anthropic.*, in any case."},
-    )
-    limit = Integer(
-        validate=Between(1, MAX_LIMIT),
-        load_default=DEFAULT_LIMIT,
-        metadata={"description": f"The most events in one answer, 1 to {MAX_LIMIT}."},
     )
 
     @post_load
@@ -41,6 +37,19 @@ class EventArguments(ArgumentsSchema):
             **{name: value for name, value in data.items() if name not in names},
             "wanted": EventFilter(**{name: tuple(data.get(name, ())) for name in names}),
         }
+
+
+class EventArguments(ModelsAndRegionsArguments):
+    """Which events."""
+
+    LISTS: ClassVar[tuple[str, ...]] = ("type", "region", "model")
+
+    type = EnumList(EVENT_TYPES, attribute="types", metadata={"description": "Events of one of these types."})
+    limit = Integer(
+        validate=Between(1, MAX_LIMIT),
+        load_default=DEFAULT_LIMIT,
+        metadata={"description": f"The most events in one answer, 1 to {MAX_LIMIT}."},
+    )
 
 
 class ListChangesArguments(EventArguments):
@@ -122,7 +131,7 @@ class RetirementSchema(Schema):
     aliases = fields.List(fields.String(), metadata={"description": "The operator's names that stand for it."})
     replacement_hint = fields.Method(
         "hint",
-        metadata={"description": "The newest active model of the same line. AWS names no successor: check it first."},
+        metadata={"description": HINT},
     )
 
     def hint(self, retirement: Any) -> dict[str, str] | None:

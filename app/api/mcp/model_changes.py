@@ -4,21 +4,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import islice
-from typing import Any
 
-from marshmallow import Schema, fields, post_load
+from marshmallow import Schema, fields
 
-from app.api.arguments import ArgumentsSchema
-from app.api.catalog_query import CatalogQuery
+from app.api.catalog_query import MODEL_IDS, CatalogQuery
 from app.api.feeds.queries import spelled
-from app.api.fields import Between, Instant, Integer, StringList
+from app.api.feeds.schemas import HINT, ModelsAndRegionsArguments
+from app.api.fields import Between, Instant, Integer
 from app.catalog.changes import EVENTS_KEPT
 from app.catalog.entries import LIFECYCLES
 from app.catalog.event_changes import EVENT_TYPES
 from app.catalog.event_text import ending_in_words, title_of
-from app.catalog.patterns import PatternSet
 from app.catalog.retirements import Retirement, ending_within, retirements
-from app.catalog.scope import Scope
 from app.catalog.view import CatalogView
 from app.catalog.visible_events import EventFilter, VisibleEvent, visible_events
 
@@ -65,13 +62,7 @@ def model_changes(
     wanted = spelled(view, wanted)
     new = [it for it in reversed(view.snapshot.state.events) if at - it.at <= timedelta(days=since_days)]
     changes = tuple(islice(visible_events(view, new, wanted), limit + 1))
-    models = PatternSet(it.casefold() for it in wanted.models)
-    retiring = [
-        it
-        for it in retirements(view, regions=wanted.regions)
-        if not wanted.models or models.matches(it.model_id.casefold())
-    ]
-    ending = ending_within(retiring, within_days, at=at)
+    ending = ending_within(retirements(view, regions=wanted.regions, models=wanted.models), within_days, at=at)
     return ModelChanges(
         as_of=at,
         changes=[Change(event=it, summary=title_of(it)) for it in changes[:limit]],
@@ -81,7 +72,7 @@ def model_changes(
     )
 
 
-class ModelChangesArguments(ArgumentsSchema):
+class ModelChangesArguments(ModelsAndRegionsArguments):
     since_days = Integer(
         validate=Between(1, MAX_SINCE_DAYS),
         load_default=DEFAULT_SINCE_DAYS,
@@ -92,20 +83,11 @@ class ModelChangesArguments(ArgumentsSchema):
         load_default=DEFAULT_WITHIN_DAYS,
         metadata={"description": f"What ends in the next so many days, 1 to {MAX_WITHIN_DAYS}."},
     )
-    model = StringList(metadata={"description": "Models' ids, or patterns such as anthropic.*, in any case."})
-    region = StringList(
-        metadata={"description": "AWS regions, names or patterns such as eu-*: only what changed or ends there."}
-    )
     limit = Integer(
         validate=Between(1, MAX_LIMIT),
         load_default=DEFAULT_LIMIT,
         metadata={"description": f"The most changes, and the most models that end, 1 to {MAX_LIMIT}."},
     )
-
-    @post_load
-    def gather(self, data: dict[str, Any], **_: Any) -> dict[str, Any]:
-        wanted = EventFilter(models=tuple(data.pop("model", ())), regions=tuple(data.pop("region", ())))
-        return data | {"wanted": wanted}
 
 
 class BriefChangeSchema(Schema):
@@ -136,7 +118,7 @@ class EndingSchema(Schema):
     replacement_hint = fields.String(
         attribute="retirement.replacement_hint",
         allow_none=True,
-        metadata={"description": "The newest active model of the same line. AWS names no successor: check it first."},
+        metadata={"description": HINT},
     )
 
 
@@ -150,17 +132,9 @@ class ModelChangesSchema(Schema):
     more_ending = fields.Boolean(metadata={"description": "Whether the limit left later ones out."})
 
 
-def _with_wire_ids(body: dict[str, Any], scope: Scope) -> dict[str, Any]:
-    for item in (*body["changes"], *body["ending"]):
-        for name in ("model_id", "replacement_hint"):
-            if item.get(name) is not None:
-                item[name] = scope.wire_id(item[name])
-    return body
-
-
 MODEL_CHANGES = CatalogQuery(
     arguments=ModelChangesArguments(),
     run=model_changes,
     result=ModelChangesSchema(),
-    write_ids=_with_wire_ids,
+    wire_ids=MODEL_IDS,
 )

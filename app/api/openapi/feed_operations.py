@@ -1,9 +1,10 @@
 """What the queries of feeds do not say of themselves."""
 
 from app.api.openapi.operations import CONDITION_HEADERS, EVERYWHERE, INVALID_REGION, NO_CATALOG, Operation
-from app.errors import InvalidRequest
+from app.catalog.visible_events import InvalidEventId
+from app.web.error_handler import as_api_error
 
-INVALID_AFTER = InvalidRequest("after", "Input should be the id of an event, such as '1790000000000-00000'")
+INVALID_AFTER = as_api_error(InvalidEventId("latest"))
 
 # By endpoint.
 FEED_OPERATIONS = {
