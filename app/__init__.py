@@ -59,10 +59,12 @@ def create_app(
     from app.catalog.scope import Scope
     from app.catalog.scopes import Scopes
     from app.cli import commands as cli
+    from app.discovery.access_parent import ask_access
     from app.discovery.parent import discover as discover_in_child
     from app.operator_file.in_force import OperatorFileInForce
     from app.operator_file.reading import InvalidOperatorFile
     from app.pages import views as pages
+    from app.refresh.access_checker import AccessChecker
     from app.refresh.file_store import file_store
     from app.refresh.fingerprint import fingerprint
     from app.refresh.fleet import fleet_store
@@ -79,7 +81,7 @@ def create_app(
     from app.webhooks import sender
     from app.webhooks.cursors import cursor_store
     from app.webhooks.sender import WebhookSender
-    from config import ConfigError
+    from config import ACCESS, ConfigError
 
     logs.configure(settings.log_format, settings.log_level)
     app = Flask(__name__, static_folder=None)
@@ -148,6 +150,20 @@ def create_app(
     scheduler.add_job(response_cache.warm, name="warm", every_s=refresher.reload_check_s)
     webhooks_check_s = sender.CHECK_S if fleet is None else sender.FLEET_CHECK_S
     scheduler.add_job(webhooks.send_due, name="send_webhooks", every_s=lambda: webhooks_check_s)
+    if ACCESS in settings.parts:
+        # A run asks each region for a minute's worth at most; what then waits for AWS has half of the deadline.
+        max_held_s = settings.refresh_timeout_s + 120.0
+        access_checker = AccessChecker(
+            settings,
+            catalog,
+            ask_access,
+            lease=lambda: store.job_lease("check_access", max_held_s=max_held_s),
+            reload=refresher.reload_if_changed,
+            amend=refresher.amend,
+            clock=clock,
+            stopping=scheduler.is_stopping,
+        )
+        scheduler.add_job(access_checker.check_if_due, name="check_access", every_s=access_checker.check_s)
     if fleet is not None:
         link = fleet.link
         scheduler.add_job(link.run, name="fleet_link", every_s=link.check_s, jitter=False, interrupt=link.stop)

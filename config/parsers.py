@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 ALL_REGIONS = "all"
 EVERY_ORIGIN = "*"
+PROJECT = r"proj_[A-Za-z0-9_-]{1,59}"
 REGION = r"[a-z]{2,}(-[a-z]+)+-\d+"
 # First path segments that are the service's own; a prefix may not hide them.
 RESERVED_SEGMENTS = frozenset(
@@ -86,6 +87,21 @@ def regions(value: str) -> tuple[str, ...]:
         raise ValueError("either all, or region names without it")
     if not names or not all(name == ALL_REGIONS or re.fullmatch(REGION, name) for name in names):
         raise ValueError("comma-separated region names such as us-east-1,eu-west-1, or all")
+    return names
+
+
+def projects(value: str) -> tuple[str, ...]:
+    """One project for every region, or `region=project` pairs, as they are written. (An ARN holds the account's id.)"""
+    names = comma_separated(value)
+    pairs = [name.partition("=") for name in names]
+    chosen = [region for region, equals, _ in pairs if equals]
+    if not names or not all(
+        re.fullmatch(PROJECT, project if equals else region) and (not equals or re.fullmatch(REGION, region))
+        for region, equals, project in pairs
+    ):
+        raise ValueError("a project's id such as proj_1a2b, or region=proj_1a2b pairs, comma-separated")
+    if len(names) > 1 and len(set(chosen)) < len(names):
+        raise ValueError("one project for all regions, or at most one a region")
     return names
 
 

@@ -5,7 +5,9 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, TypeVar
 
+from config.mantle import endpoint_url, regions_outside
 from config.parsers import (
+    ALL_REGIONS,
     address,
     boolean,
     comma_separated,
@@ -14,17 +16,18 @@ from config.parsers import (
     ordering_of,
     origins,
     prefix,
+    projects,
     proxies,
     region,
-    regions,
     some_of,
     text,
 )
+from config.parsers import regions as region_names
+from config.parts import PARTS, PROJECT_PARTS, listed_parts
 from config.sdk import sdk_region
 from config.store_url import StoreUrl, fleet_name, store_url
 
 SOURCES = ("aws", "demo")
-PARTS = ("models", "profiles", "application_profiles")
 VIEWS = ("models", "profiles", "all")
 INVOCATION_KINDS = ("on_demand", "geographic", "global")
 
@@ -59,7 +62,7 @@ class Settings:
     regions: tuple[str, ...] = _setting(
         "AWS_BEDROCK_REGIONS",
         ("us-east-1",),
-        regions,
+        region_names,
         "Regions to list, comma-separated, in order of preference; `all` for every one that the SDK knows for Bedrock "
         "in the partition of `AWS_REGION`. Without it: `AWS_REGION`, else us-east-1",
         child=True,
@@ -123,8 +126,38 @@ class Settings:
         "CATALOG_PARTS",
         ("models", "profiles"),
         some_of(*PARTS, required=PARTS[0]),
-        "The kinds of listing to request from each region: `models`, `profiles`, and `application_profiles`, the "
-        "account's own",
+        "The kinds of listing to request from each region: `models`, `profiles`, and what is the account's own: "
+        "`application_profiles`, `provisioned`, `deployments`, `imported`, `marketplace`, `routers`; `mantle`, the "
+        "models of the endpoint bedrock-mantle; with `access`, reports on which models the account may call",
+        child=True,
+    )
+    mantle_regions: tuple[str, ...] = _setting(
+        "CATALOG_MANTLE_REGIONS",
+        (),
+        region_names,
+        "Which of the regions to ask for the part `mantle`, comma-separated; all of them by default",
+        child=True,
+    )
+    mantle_endpoint: str = _setting(
+        "AWS_ENDPOINT_URL_BEDROCK_MANTLE",
+        "",
+        endpoint_url,
+        "Where Mantle is in place of `https://bedrock-mantle.REGION.api.aws`, for all regions",
+        child=True,
+    )
+    mantle_token_file: str = _setting(
+        "CATALOG_MANTLE_TOKEN_FILE",
+        "",
+        text,
+        "A file with a Bedrock API key, sent to Mantle alone and read at each visit; without it requests are signed",
+        child=True,
+    )
+    projects: tuple[str, ...] = _setting(
+        "AWS_BEDROCK_PROJECT",
+        (),
+        projects,
+        "With `CATALOG_SOURCE=aws`: the Bedrock project that each region is asked for, too: its id (`proj_...`) for "
+        "all regions that know it, or `region=proj_...` pairs, comma-separated. Shows what only a project opens",
         child=True,
     )
     list_view: str = _setting(
@@ -154,6 +187,12 @@ class Settings:
         86_400,
         integer(1, 31_536_000),
         "How long a failing region's last listing is served while other regions answer",
+    )
+    access_s: int = _setting(
+        "CATALOG_ACCESS_SECONDS",
+        86_400,
+        integer(60, 31_536_000),
+        "With `access` in `CATALOG_PARTS`: seconds in which each model is asked for once",
     )
     store: StoreUrl | None = _setting(
         "CATALOG_STORE",
@@ -209,7 +248,22 @@ class Settings:
                 "neither dialect's routes lie within the other's, "
                 f"got {self.anthropic_prefix!r} and {self.openai_prefix!r}"
             )
+        if outside := regions_outside(self.mantle_regions, self.regions):
+            raise ConfigError(
+                f"CATALOG_MANTLE_REGIONS must be regions of AWS_BEDROCK_REGIONS, got {', '.join(outside)!r}"
+            )
+        self._check_projects()
         self._check_store()
+
+    def _check_projects(self) -> None:
+        """
+        Raises:
+            ConfigError
+        """
+        for pair in self.projects:
+            region, equals, _ = pair.partition("=")
+            if equals and ALL_REGIONS not in self.regions and region not in self.regions:
+                raise ConfigError(f"AWS_BEDROCK_PROJECT must be of regions of AWS_BEDROCK_REGIONS, got {pair!r}")
 
     def _check_store(self) -> None:
         """
@@ -259,6 +313,14 @@ class ServerSettings:
 
 
 SettingsT = TypeVar("SettingsT", Settings, ServerSettings)
+
+
+def requested_parts(settings: Settings) -> tuple[str, ...]:
+    """The parts that each region is asked for: those that are configured, then those of the projects."""
+    parts = listed_parts(settings.parts)
+    if not settings.projects or settings.source != "aws":
+        return parts
+    return parts + tuple(it for it in PROJECT_PARTS if it != "project_profiles" or "profiles" in parts)
 
 
 def read_settings(environ: Mapping[str, str]) -> Settings:

@@ -6,7 +6,8 @@ from typing import Any, ClassVar
 
 from marshmallow import EXCLUDE, Schema, post_load, pre_load
 
-from app.api.fields import MAX_ID_CHARS, EnumString, StringList, Text
+from app.api.fields import MAX_ID_CHARS, EnumList, EnumString, StringList, Text
+from app.catalog.access import ACCESS_STATES
 from app.catalog.scope import VIEWS
 from app.catalog.view import ListFilter
 
@@ -39,7 +40,7 @@ class ArgumentsSchema(Schema):
 
         A list arrives as `name[]=a&name[]=b`, as `name[0]=a&name[1]=b`, as a repeated `name=`, or as `name=a,b`.
         """
-        keys = {self.fields[name].data_key or name for name in self.LISTS}
+        keys = {self.fields[name].data_key or name for name in self.LISTS if name in self.fields}
         lists = {key.removesuffix("[]"): key for key in keys}
         query: dict[str, Any] = {}
         for name, values in args.lists():
@@ -61,7 +62,7 @@ def without_empty(value: Any) -> Any:
 class ListArguments(ArgumentsSchema):
     """Which list: gathered into one ListFilter, `listed`."""
 
-    LISTS: ClassVar[tuple[str, ...]] = ("region", "within")
+    LISTS: ClassVar[tuple[str, ...]] = ("region", "within", "access")
 
     view = EnumString(
         VIEWS,
@@ -83,12 +84,21 @@ class ListArguments(ArgumentsSchema):
         },
     )
 
+    access = EnumList(
+        ACCESS_STATES,
+        metadata={
+            "description": "What AWS last reported of the account's access to the model: one of these. A model that "
+            "was not asked for has none."
+        },
+    )
+
     @post_load
     def gather(self, data: dict[str, Any], **_: Any) -> dict[str, Any]:
         listed = ListFilter(
             view=data.pop("view", None),
             regions=tuple(data.pop("region", ())),
             within=tuple(data.pop("within", ())),
+            access=tuple(data.pop("access", ())),
         )
         return data | {"listed": listed}
 

@@ -4,19 +4,40 @@ from typing import Any
 
 from marshmallow import Schema, fields, post_dump
 
-from app.api.fields import SOMETIMES, RegionMap
+from app.api.fields import SOMETIMES, Instant, RegionMap
+from app.catalog.access import ACCESS_STATES
 from app.catalog.cards import card_payload
-from app.catalog.entries import ALIAS, APPLICATION, INFERENCE_PROFILE, MODEL, RETIRED, CatalogEntry, geography_in_words
+from app.catalog.cards.records import MODALITIES
+from app.catalog.entries import (
+    ACCOUNT_KINDS,
+    ALIAS,
+    APPLICATION,
+    INFERENCE_PROFILE,
+    MODEL,
+    RETIRED,
+    CatalogEntry,
+    geography_in_words,
+)
 
-KINDS = (MODEL, INFERENCE_PROFILE, ALIAS)
-# The keys that entries of one kind alone have, but for an alias, which has those of the entry that it stands for.
+KINDS = (MODEL, INFERENCE_PROFILE, ALIAS, *ACCOUNT_KINDS)
+# The keys that entries of some kinds alone have, but for an alias, which has those of the entry that it stands for.
 OF_KIND = {
-    "inference_profiles": MODEL,
-    "model_id": INFERENCE_PROFILE,
-    "geography": INFERENCE_PROFILE,
-    "destinations": INFERENCE_PROFILE,
-    "alias_of": ALIAS,
+    "inference_profiles": (MODEL,),
+    "model_id": (INFERENCE_PROFILE,),
+    "geography": (INFERENCE_PROFILE,),
+    "destinations": (INFERENCE_PROFILE,),
+    "mantle": (MODEL,),
+    "data_retention": (MODEL,),
+    "base_model_id": ACCOUNT_KINDS,
+    "status": ACCOUNT_KINDS,
+    "updated_at": ACCOUNT_KINDS,
+    "commitment_ends_at": ACCOUNT_KINDS,
+    "alias_of": (ALIAS,),
 }
+
+
+# The keys that stand only while the part `mantle` is on.
+OF_MANTLE = ("mantle", "endpoints", "data_retention")
 
 
 def capabilities_of(entry: CatalogEntry) -> dict[str, Any] | None:
@@ -24,8 +45,22 @@ def capabilities_of(entry: CatalogEntry) -> dict[str, Any] | None:
     return None if known is None else known.as_tree()
 
 
+def _modalities() -> fields.List[Any]:
+    description = "Null where neither Bedrock nor a card tells them."
+    return fields.List(fields.String(), allow_none=True, metadata={"description": description})
+
+
 def _list_of_texts() -> fields.List[Any]:
     return fields.List(fields.String())
+
+
+def _own_date(name: str, meaning: str) -> Instant:
+    return Instant(
+        attribute=f"account_row.{name}",
+        dump_default=None,
+        allow_none=True,
+        metadata={"description": f"Of the account's own: {meaning}, null where AWS does not tell.", SOMETIMES: True},
+    )
 
 
 class LimitsSchema(Schema):
@@ -48,6 +83,20 @@ class LimitsSchema(Schema):
         capabilities_of,
         metadata={"type": ["object", "null"], "description": "Anthropic's tree, whole, or null where it is not known."},
     )
+
+
+class AccessSchema(Schema):
+    """What AWS last answered on whether the account may call the model; a report and no proof."""
+
+    state = fields.String(metadata={"enum": list(ACCESS_STATES)})
+    reason = fields.String(
+        allow_none=True,
+        metadata={
+            "description": "The field of AWS's answer that decides, or why there never was an answer; null where all "
+            "are positive."
+        },
+    )
+    checked_at = Instant()
 
 
 class InvocationsSchema(Schema):
@@ -80,8 +129,43 @@ class InvocationsSchema(Schema):
         "Of a profile: the regions where a call is processed, by the region that it is sent to; `global` for any.",
         sometimes=True,
     )
-    input_modalities = fields.List(fields.String())
-    output_modalities = fields.List(fields.String())
+    base_model_id = fields.String(
+        allow_none=True,
+        metadata={
+            "description": "Of the account's own: the model that it was made of, null where none is known.",
+            SOMETIMES: True,
+        },
+    )
+    status = fields.String(
+        attribute="account_row.status",
+        dump_default=None,
+        allow_none=True,
+        metadata={
+            "description": "Of the account's own: AWS's word for its state, which decides whether `invoke` has it.",
+            SOMETIMES: True,
+        },
+    )
+    updated_at = _own_date("updated_at", "when it last changed")
+    commitment_ends_at = _own_date("commitment_ends_at", "when a commitment to provisioned throughput ends")
+    mantle = RegionMap(
+        fields.String(),
+        "Of a model: the id to send to the endpoint bedrock-mantle, in each region where that serves it.",
+        sometimes=True,
+    )
+    endpoints = fields.List(
+        fields.String(),
+        metadata={"description": "Which endpoints serve it: bedrock-runtime, bedrock-mantle.", SOMETIMES: True},
+    )
+    data_retention = fields.Function(
+        lambda entry: entry.data_retention,
+        metadata={
+            "type": ["object", "null"],
+            "description": "Of a model: what Mantle tells of the data retention that it needs, as `allowed_modes`.",
+            SOMETIMES: True,
+        },
+    )
+    input_modalities = _modalities()
+    output_modalities = _modalities()
     response_streaming = fields.Boolean(allow_none=True, metadata={"description": "Null where AWS does not tell."})
 
     card = fields.Function(
@@ -92,23 +176,49 @@ class InvocationsSchema(Schema):
             "those of a table and no bill.",
         },
     )
+    access = fields.Nested(
+        AccessSchema,
+        # An entry without access, as while that part is off, has no such key.
+        attribute="access.report",
+        allow_none=True,
+        metadata={"description": "Null where AWS was not asked.", SOMETIMES: True},
+    )
     alias_of = fields.String(
         metadata={"description": "Of an alias: the id that it stands for now.", SOMETIMES: True},
     )
     aliases = fields.List(fields.String(), metadata={"description": "The operator's names that stand for it."})
 
-    @post_dump
-    def keep_keys_of_kind(self, data: dict[str, Any], **_: Any) -> dict[str, Any]:
-        kind = target = data["kind"]
-        if kind == ALIAS:
-            target = MODEL if data["alias_of"] == data["model_id"] else INFERENCE_PROFILE
-        return {name: value for name, value in data.items() if OF_KIND.get(name, kind) in (kind, target)}
+    projects = RegionMap(
+        fields.String(),
+        "The project that a call needs in each region where only that opens it, as `projectIdentifier`; these regions "
+        "do not stand in `invoke`.",
+        sometimes=True,
+    )
+
+    @post_dump(pass_original=True)
+    def keep_keys_of_kind(self, data: dict[str, Any], entry: CatalogEntry, **_: Any) -> dict[str, Any]:
+        if entry.mantle_rows is None:
+            data = {name: value for name, value in data.items() if name not in OF_MANTLE}
+        elif entry.mantle_rows and not entry.rows:
+            data |= {name: data[name] or None for name in MODALITIES if name in data}
+        if entry.project_ways is None:
+            data = {name: value for name, value in data.items() if name != "projects"}
+        kinds = {entry.kind}
+        if entry.kind == ALIAS and entry.account_row is not None:
+            kinds.update(ACCOUNT_KINDS)
+        elif entry.kind == ALIAS:
+            kinds.add(MODEL if entry.alias_of == entry.model_id else INFERENCE_PROFILE)
+        return {name: value for name, value in data.items() if not kinds.isdisjoint(OF_KIND.get(name, kinds))}
 
 
 def description_of(entry: CatalogEntry) -> str:
     """One short line for pickers, which have the name beside it."""
     if entry.geography == APPLICATION:
         return f"Application profile of {entry.model_id} in {', '.join(entry.regions) or 'no region'}"
+    if entry.account_row is not None:
+        base = f" of {entry.base_model_id}" if entry.base_model_id else ""
+        status = f", {entry.account_row.status}" if entry.account_row.status else ""
+        return f"{entry.kind.replace('_', ' ').capitalize()}{base} in {', '.join(entry.regions) or 'no region'}{status}"
     if entry.kind == INFERENCE_PROFILE:
         geography = f"{geography_in_words(entry.geography)} profile" if entry.geography else "Profile"
         return f"{geography} of {entry.model_id}"
@@ -117,6 +227,10 @@ def description_of(entry: CatalogEntry) -> str:
 
 def _where(entry: CatalogEntry) -> str:
     regions = entry.regions
+    if entry.is_of_project:
+        return f"with a project in {', '.join(entry.projects)}"
+    if not regions and entry.mantle:
+        return f"on Mantle in {', '.join(entry.mantle) if len(entry.mantle) < 2 else f'{len(entry.mantle)} regions'}"
     return "".join(regions) if len(regions) < 2 else f"{len(regions)} regions"
 
 

@@ -14,6 +14,7 @@ from app.api.openai.schemas import ModelListSchema, ModelSchema
 from app.api.search.schemas import SearchArguments, SearchResultSchema
 from app.catalog.entries import RETIRED, CatalogEntry
 from app.catalog.paging import Page, page_of
+from app.catalog.records import ACCESS
 from app.catalog.search import search
 from app.catalog.view import CatalogView, ListFilter
 from app.errors import ModelNotFound
@@ -42,9 +43,13 @@ class Queries:
 def queries_of(settings: Settings) -> Queries:
     anthropic = () if settings.extensions else ANTHROPIC_EXTENSIONS
     openai = () if settings.extensions else OPENAI_EXTENSIONS
+    # Parts that are off have neither a filter nor a key.
+    off = tuple(part for part in (ACCESS,) if part not in settings.parts)
+    keys = tuple(f"aws_bedrock.{name}" for name in off)
+    anthropic, openai = (*anthropic, *keys), (*openai, *keys)
     return Queries(
         list_chat_models=CatalogQuery(
-            arguments=ListModelsArguments(),
+            arguments=ListModelsArguments(exclude=off),
             defaults={"limit": settings.default_limit},
             run=list_chat_models,
             result=ModelPageSchema(exclude=[f"data.{name}" for name in anthropic]),
@@ -53,16 +58,16 @@ def queries_of(settings: Settings) -> Queries:
             arguments=ModelIdArguments(), run=get_chat_model, result=ModelInfoSchema(exclude=anthropic)
         ),
         list_models=CatalogQuery(
-            arguments=ListArguments(),
+            arguments=ListArguments(exclude=off),
             run=list_models,
             result=ModelListSchema(exclude=[f"data.{name}" for name in openai]),
         ),
         get_model=CatalogQuery(arguments=ModelIdArguments(), run=get_model, result=ModelSchema(exclude=openai)),
         search_models=CatalogQuery(
-            arguments=SearchArguments(),
+            arguments=SearchArguments(exclude=off),
             defaults={"limit": settings.default_limit},
             run=search,
-            result=SearchResultSchema(),
+            result=SearchResultSchema(exclude=[f"data.{name}" for name in off]),
         ),
         list_changes=feeds.LIST_CHANGES,
         changes_feed=feeds.CHANGES_FEED,

@@ -1,6 +1,8 @@
 """The readiness answer. A failure's code is public, its text is not: AWS names roles and accounts there."""
 
-from marshmallow import Schema, fields
+from typing import Any
+
+from marshmallow import Schema, fields, post_dump
 
 from app.api.fields import Instant
 from app.catalog.aliases import GONE, RESOLVED, TAKEN
@@ -80,8 +82,43 @@ class AliasStatusSchema(Schema):
     equally_new = fields.List(fields.String())
 
 
+class FormSchema(Schema):
+    """Whether the account sent Anthropic's form; `failure` is the code of the last call, where that failed."""
+
+    state = fields.String(attribute="access.state")
+    checked_at = Instant(attribute="access.checked_at")
+    failure = fields.Function(lambda report: report.failure or None)
+
+
+class RegionPauseSchema(Schema):
+    region = fields.String()
+    code = fields.String()
+    action = fields.Function(lambda pause: pause.action or None)
+    until = Instant()
+
+
+class AccessStatusSchema(Schema):
+    models = fields.Dict(keys=fields.String(), values=fields.Integer())
+    not_asked = fields.Integer()
+    anthropic_form = fields.Nested(FormSchema, attribute="form", allow_none=True)
+    paused_regions = fields.List(fields.Nested(RegionPauseSchema), attribute="pauses")
+
+
+class ProjectStatusSchema(Schema):
+    region = fields.String()
+    project = fields.String()
+    data_retention = fields.String(allow_none=True)
+    programs = fields.Dict(keys=fields.String(), values=fields.String(allow_none=True))
+
+
 class CatalogReportSchema(CatalogStatusSchema):
-    """The same for the operator's terminal."""
+    """The same for the operator's terminal; `access` and `projects` stand there while they are on."""
 
     regions = fields.List(fields.Nested(RegionReportSchema))
     aliases = fields.List(fields.Nested(AliasStatusSchema))
+    access = fields.Nested(AccessStatusSchema)
+    projects = fields.List(fields.Nested(ProjectStatusSchema), allow_none=True)
+
+    @post_dump
+    def leave_out_what_is_off(self, data: dict[str, Any], **_: Any) -> dict[str, Any]:
+        return {name: value for name, value in data.items() if name not in ("access", "projects") or value is not None}

@@ -157,7 +157,7 @@ def names_by_target(resolved: Mapping[str, Resolution]) -> dict[str, tuple[str, 
 
 def taken_names(aliases: Iterable[Alias], snapshot: CatalogSnapshot) -> tuple[str, ...]:
     """The aliases whose name is an id of the catalog, which would hide them."""
-    own = {entry.id for entry in snapshot.application_profiles}
+    own = {entry.id for entry in (*snapshot.application_profiles, *snapshot.account_models)}
     return tuple(
         it.name for it in aliases if it.name in snapshot.by_id or it.name in snapshot.by_profile or it.name in own
     )

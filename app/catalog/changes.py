@@ -64,17 +64,30 @@ def with_events(
     """
     if previous.state.source != current.state.source:
         return current.state
-    kept, forgotten_id = previous.state.events, previous.state.forgotten_event_id
+    before = previous.state
+    state = replace(current.state, events=before.events, forgotten_event_id=before.forgotten_event_id)
+    return append_events(state, list(derive_events(previous, current, at=at)), at=at, version_ms=version_ms)
+
+
+def append_events(
+    state: CatalogState, found: Sequence[CatalogEvent], *, at: datetime, version_ms: int | None = None
+) -> CatalogState:
+    """The state with new events, which get their ids here; what is too old or too much is forgotten.
+
+    Args:
+        version_ms: as for `with_events`.
+    """
+    kept, forgotten_id = state.events, state.forgotten_event_id
     version = round(at.timestamp() * 1000) if version_ms is None else version_ms
     newest = kept[-1].id if kept else forgotten_id
     if newest:
         version = max(version, int(newest.partition("-")[0]) + 1)
-    new = list(derive_events(previous, current, at=at))[-MAX_EVENTS_AT_ONCE:]
+    new = found[-MAX_EVENTS_AT_ONCE:]
     events = (*kept, *(replace(it, id=f"{version:013d}-{number:05d}") for number, it in enumerate(new)))
     left = bounded(events, at=at) if new else _not_too_old(events, at)
     if len(left) < len(events):
         forgotten_id = events[len(events) - len(left) - 1].id
-    return replace(current.state, events=left, forgotten_event_id=forgotten_id)
+    return replace(state, events=left, forgotten_event_id=forgotten_id)
 
 
 def derive_events(previous: CatalogSnapshot, current: CatalogSnapshot, *, at: datetime) -> Iterator[CatalogEvent]:

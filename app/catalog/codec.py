@@ -5,11 +5,13 @@ models are the same in every region.
 """
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import fields
-from typing import Any
+from typing import Any, TypeVar
 
+from app.catalog.access_codec import plain_access, read_access
 from app.catalog.event_codec import plain_events, read_events
+from app.catalog.parts import ALWAYS_STORED, STORED_TABLES, row_class_of
 from app.catalog.reading import Reader, parsed, plain_instant
 from app.catalog.records import (
     BASE_PARTS,
@@ -30,11 +32,13 @@ from app.catalog.records import (
 # optional keys are none.
 FORMAT = 2
 
+RowT = TypeVar("RowT", bound=Row)
 # Rows already read, so that an equal one is not kept twice.
 KnownRows = dict[Row, Row]
 
-MODEL_READERS = tuple((it.name, it.metadata["read"]) for it in fields(FoundationModel))
-PROFILE_READERS = tuple((it.name, it.metadata["read"]) for it in fields(InferenceProfile))
+READERS: Mapping[type[Any], tuple[tuple[str, Callable[[Reader], Any]], ...]] = {
+    row_class: tuple((it.name, it.metadata["read"]) for it in fields(row_class)) for row_class in STORED_TABLES
+}
 
 
 def encode_result(result: PartResult) -> bytes:
@@ -53,22 +57,21 @@ def decode_result(line: bytes, known: KnownRows) -> PartResult:
     if value.get("failure").value is not None:
         return _read_failure(value.get("failure"))
     listing = value.get("listing")
-    read = _row_reader(listing.get("part").string())
+    row_class = row_class_of(listing.get("part").string())
 
     def shared(row: Reader) -> Row:
-        new = read(row)
+        new = _read_row(row_class, row)
         return known.setdefault(new, new)
 
     return _read_listing(listing, shared)
 
 
 def encode_state(state: CatalogState) -> bytes:
-    """The stored form; listings name their rows by place in two tables."""
-    models: dict[Row, int] = {}
-    profiles: dict[Row, int] = {}
+    """The stored form; listings name their rows by place in a table of each record class."""
+    tables: dict[str, dict[Row, int]] = {name: {} for name in STORED_TABLES.values()}
 
     def place_in(listing: PartListing) -> Callable[[Row], int]:
-        table = models if listing.part == MODELS else profiles
+        table = tables[STORED_TABLES[row_class_of(listing.part)]]
         return lambda row: table.setdefault(row, len(table))
 
     listings = [_plain_listing(listing, place_in(listing)) for listing in state.listings]
@@ -83,11 +86,16 @@ def encode_state(state: CatalogState) -> bytes:
             "changed_at": plain_instant(state.changed_at),
             "retries": state.retries,
             "retried_at": plain_instant(state.retried_at),
-            "models": [_plain_row(row) for row in models],
-            "profiles": [_plain_row(row) for row in profiles],
+            **{
+                name: [_plain_row(row) for row in table]
+                for name, table in tables.items()
+                if table or name in ALWAYS_STORED
+            },
+            **({"projects": state.projects} if state.projects else {}),
             "listings": listings,
             "failures": [_plain_failure(failure) for failure in state.failures],
             "removed": [_plain_removed(gone) for gone in state.removed],
+            **({} if state.access is None else {"access": plain_access(state.access)}),
             **_plain_history(state),
         }
     )
@@ -101,11 +109,13 @@ def decode_state(data: bytes) -> CatalogState:
     value = Reader(parsed(data))
     _check_distinct(value.get("listings"), "region", "part")
     _check_distinct(value.get("failures"), "region", "part")
-    models = [_read_model(row) for row in value.get("models").each()]
-    profiles = [_read_profile(row) for row in value.get("profiles").each()]
+    tables: dict[type[Row], list[Row]] = {
+        row_class: [_read_row(row_class, row) for row in value.get(name).each()]
+        for row_class, name in STORED_TABLES.items()
+    }
 
     def row_at(listing: Reader) -> Callable[[Reader], Row]:
-        table: list[Any] = models if listing.get("part").string() == MODELS else profiles
+        table = tables[row_class_of(listing.get("part").string())]
         return lambda place: place.item_of(table)
 
     return CatalogState(
@@ -121,8 +131,10 @@ def decode_state(data: bytes) -> CatalogState:
         listings=tuple(_read_listing(item, row_at(item)) for item in value.get("listings").each()),
         failures=tuple(_read_failure(item) for item in value.get("failures").each()),
         removed=tuple(_read_removed(item) for item in value.get("removed").each()),
+        access=value.get("access").maybe(read_access),
         events=read_events(value.get("events")),
         forgotten_event_id=value.get("forgotten_event_id").maybe(Reader.string) or "",
+        projects=value.get("projects").strings(),
     )
 
 
@@ -134,7 +146,7 @@ def decode_format_1(data: bytes) -> CatalogState:
     """
     value = Reader(parsed(data))
     _check_distinct(value.get("listings"), "region")
-    models = [_read_model(row) for row in value.get("models").each()]
+    models = [_read_row(FoundationModel, row) for row in value.get("models").each()]
     profiles = [
         InferenceProfile(
             id=row.get("id").string(),
@@ -191,25 +203,14 @@ def _line(value: object) -> bytes:
 
 def _plain_row(row: Row) -> dict[str, Any]:
     """The fields that are there, by name; `_line` writes the dates."""
-    names = MODEL_READERS if isinstance(row, FoundationModel) else PROFILE_READERS
-    return {name: value for name, _ in names if (value := getattr(row, name)) is not None}
+    return {name: value for name, _ in READERS[type(row)] if (value := getattr(row, name)) is not None}
 
 
-def _row_reader(part: str) -> Callable[[Reader], Row]:
-    return _read_model if part == MODELS else _read_profile
-
-
-def _read_model(row: Reader) -> FoundationModel:
-    return FoundationModel(**_read_fields(row, MODEL_READERS))
-
-
-def _read_profile(row: Reader) -> InferenceProfile:
-    return InferenceProfile(**_read_fields(row, PROFILE_READERS))
-
-
-def _read_fields(row: Reader, readers: tuple[tuple[str, Callable[[Reader], Any]], ...]) -> dict[str, Any]:
+def _read_row(row_class: type[RowT], row: Reader) -> RowT:
     row.get("id").string()
-    return {name: read(row.get(name)) for name, read in readers if row.value.get(name) is not None}
+    return row_class(
+        **{name: read(row.get(name)) for name, read in READERS[row_class] if row.value.get(name) is not None}
+    )
 
 
 def _plain_listing(listing: PartListing, row: Callable[[Row], Any]) -> dict[str, Any]:
@@ -222,6 +223,7 @@ def _plain_listing(listing: PartListing, row: Callable[[Row], Any]) -> dict[str,
         "unread_fields": listing.unread_fields,
         "backfilled_rows": listing.backfilled_rows,
         "rows": [row(it) for it in listing.rows],
+        **({} if listing.is_offered else {"is_offered": False}),
     }
 
 
@@ -235,6 +237,7 @@ def _read_listing(value: Reader, row: Callable[[Reader], Row]) -> PartListing:
         unread_fields=value.get("unread_fields").count(),
         backfilled_rows=value.get("backfilled_rows").count(),
         rows=tuple(row(it) for it in value.get("rows").each()),
+        is_offered=value.get("is_offered").maybe(Reader.boolean) is not False,
     )
 
 

@@ -24,8 +24,10 @@ INVOCATION_CHANGED = "model.invocation_changed"
 LIFECYCLE_CHANGED = "model.lifecycle_changed"
 DATES_CHANGED = "model.dates_changed"
 RETIREMENT_NEAR = "model.retirement_near"
+ACCESS_CHANGED = "access.changed"
 EVENT_TYPES = (
     *(ADDED, REMOVED, REGIONS_CHANGED, INVOCATION_CHANGED, LIFECYCLE_CHANGED, DATES_CHANGED, RETIREMENT_NEAR),
+    ACCESS_CHANGED,
 )
 
 # Days before a model's retirement on which an event says so.
@@ -105,11 +107,19 @@ def dates_difference(before: ModelFacts, after: ModelFacts) -> Sides:
     return {**first, **_by_dates(old, changed)}, {**second, **_by_dates(new, changed)}
 
 
+def access_difference(before: ModelFacts, after: ModelFacts) -> Sides:
+    """What AWS reports of the account's access to it."""
+    if None in (before.access, after.access) or before.access == after.access:
+        return {}, {}
+    return {"access": before.access}, {"access": after.access}
+
+
 _DIFFERENCES = {
     REGIONS_CHANGED: regions_difference,
     INVOCATION_CHANGED: invocation_difference,
     LIFECYCLE_CHANGED: lifecycle_difference,
     DATES_CHANGED: dates_difference,
+    ACCESS_CHANGED: access_difference,
 }
 
 

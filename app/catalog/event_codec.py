@@ -42,6 +42,7 @@ def plain_events(events: Iterable[CatalogEvent]) -> dict[str, Any]:
             [ways.place(way) for way in it.invocations],
             [ways.place(way) for way in it.former_invocations],
             [stages.place(stage) for stage in it.stages],
+            *([] if it.access is None else [it.access]),
         ]
     )
     rows = [
@@ -91,11 +92,12 @@ def _read_stage(value: Reader, places: Sequence[tuple[str, ...]]) -> LifeStage:
 
 
 def _read_facts(value: Reader, ways: Sequence[Invocation], stages: Sequence[LifeStage]) -> ModelFacts:
-    current, former, life = value.items(3)
+    current, former, life, *access = value.items(3, optional=1)
     return ModelFacts(
         invocations=tuple(it.item_of(ways) for it in current.each()),
         former_invocations=tuple(it.item_of(ways) for it in former.each()),
         stages=tuple(it.item_of(stages) for it in life.each()),
+        access=access[0].string() if access else None,
     )
 
 

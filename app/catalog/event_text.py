@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 
 from app.catalog.event_changes import (
+    ACCESS_CHANGED,
     ADDED,
     DATES_CHANGED,
     INVOCATION_CHANGED,
@@ -105,6 +106,10 @@ def _retirement_near(before: Side, after: Side) -> str:
     return f"retires {_in_days(after['days_left'])}, on {_day(after['retires_at'])}"
 
 
+def _access_changed(before: Side, after: Side) -> str:
+    return f"is reported as {after['access']}, no longer as {before['access']}"
+
+
 _HAPPENED: Mapping[str, Callable[[Side, Side], str]] = {
     ADDED: _added,
     REMOVED: _removed,
@@ -113,6 +118,7 @@ _HAPPENED: Mapping[str, Callable[[Side, Side], str]] = {
     LIFECYCLE_CHANGED: _lifecycle_changed,
     DATES_CHANGED: _dates_changed,
     RETIREMENT_NEAR: _retirement_near,
+    ACCESS_CHANGED: _access_changed,
 }
 
 
@@ -128,6 +134,8 @@ def _facts(side: Side) -> list[str]:
     lines = []
     if side.get("lifecycle"):
         lines.append(str(side["lifecycle"]))
+    if side.get("access"):
+        lines.append(f"access {side['access']}")
     if side.get("regions"):
         lines.append(f"callable in {', '.join(side['regions'])}")
     for way in side.get("invocations", ()):

@@ -7,6 +7,7 @@ from datetime import datetime
 from app.catalog.cards import NO_CARDS, CardBook
 from app.catalog.entries import MODEL, ON_DEMAND, CatalogEntry, RowGroup
 from app.catalog.joining import facts_of
+from app.catalog.mantle import restrict_mantle
 from app.catalog.merge import row_groups
 from app.catalog.records import GLOBAL, Invocation
 
@@ -67,24 +68,31 @@ def restrict(
     """
     invocations = wanted.apply(entry.invocations)
     former = wanted.apply(entry.former_invocations)
-    if not invocations and not former:
-        return None
-    current = {region for way in invocations for region in way.regions}
+    opened = wanted.apply(entry.project_ways) if entry.project_ways else entry.project_ways
+    if entry.mantle_rows:
+        left_there = frozenset(region for way in wanted.apply(entry.mantle_ways) for region in way.regions)
+        entry = restrict_mantle(entry, left_there, rank=rank, cards=cards, prefers_cards=prefers_cards)
+    if opened != entry.project_ways:
+        entry = replace(entry, project_ways=opened)
+    if not invocations and not former and not (entry.is_of_project and opened):
+        # What the runtime endpoint serves is found where that serves it.
+        return entry if entry.mantle_rows and not entry.invocations and not entry.former_invocations else None
+    callable_by = opened or () if entry.is_of_project else invocations
+    current = {region for way in callable_by for region in way.regions}
     left = current | {region for way in former for region in way.regions}
     # A card may be found by a profile, and is unknown without it; else one row tells the same everywhere.
     known = {
         it.profile_id for it in (*entry.invocations, *entry.former_invocations) if it.profile_id in cards.known_ids
     }
-    if len(entry.rows) == 1 and known.issubset(it.profile_id for it in (*invocations, *former)):
-        row, regions = entry.rows[0]
-        rows: tuple[RowGroup, ...] = (
-            entry.rows if left.issuperset(regions) else ((row, tuple(region for region in regions if region in left)),)
-        )
+    if len(entry.rows) <= 1 and known.issubset(it.profile_id for it in (*invocations, *former)):
+        rows: tuple[RowGroup, ...] = entry.rows
+        if not all(left.issuperset(regions) for _, regions in rows):
+            rows = tuple((row, tuple(region for region in regions if region in left)) for row, regions in rows)
         return replace(entry, invocations=invocations, former_invocations=former, rows=rows)
     groups = ((row, [region for region in regions if region in left]) for row, regions in entry.rows)
     rows = row_groups([group for group in groups if group[1]], rank, {})
     deciding = [row for row, regions in rows if not current or not current.isdisjoint(regions)]
-    facts = facts_of(deciding, at, cards, invocations, former, prefers_cards=prefers_cards)
+    facts = facts_of(deciding, at, cards, callable_by, former, prefers_cards=prefers_cards)
     if entry.kind != MODEL:
         del facts["name"], facts["card"]
     return replace(entry, invocations=invocations, former_invocations=former, rows=rows, **facts)

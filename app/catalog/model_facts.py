@@ -105,6 +105,7 @@ def restrict_facts(
         invocations=current,
         former_invocations=former,
         stages=tuple(replace(it, regions=regions) for it, regions in stages if regions),
+        access=facts.access,
     )
 
 

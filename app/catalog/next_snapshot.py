@@ -5,6 +5,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import TypeVar
 
+from app.catalog.access import AccessState, of_models
 from app.catalog.cards import NO_CARDS, CardBook
 from app.catalog.changes import with_events
 from app.catalog.entries import INVOKE_ORDER, CatalogEntry
@@ -44,8 +45,10 @@ def next_snapshot(
     max_stale: timedelta,
     parts: Sequence[str] = BASE_PARTS,
     configured_regions: tuple[str, ...] = (),
+    projects: tuple[str, ...] = (),
     is_complete: bool = True,
     is_retry: bool = False,
+    has_access: bool = False,
     invoke_order: Sequence[str] = INVOKE_ORDER,
     cards: CardBook = NO_CARDS,
     version_ms: int | None = None,
@@ -63,7 +66,9 @@ def next_snapshot(
         at: when the refresh ended, or when this much of it had arrived.
         parts: what each region is asked for.
         configured_regions: the setting that the regions come from.
+        projects: the setting that the projects' parts are asked with.
         is_complete: False while results still arrive: what is missing has not failed.
+        has_access: reports on access are part of the catalog, those of models that left excepted.
         is_retry: only regions with parts that were never listed were asked; the others stay as they are.
         version_ms: what the ids of new events begin with: the version that the snapshot is stored as.
     """
@@ -93,7 +98,7 @@ def next_snapshot(
         if kept is not None and (is_open or at - kept.listed_at <= too_old):
             listings.append(kept)
     before = None if previous is None else previous.state
-    answered = any(isinstance(it, PartListing) for it in arrived.values())
+    answered = any(isinstance(it, PartListing) and it.part in BASE_PARTS for it in arrived.values())
     state = CatalogState(
         source=source,
         attempted_at=before.attempted_at if is_retry and before is not None else at,
@@ -104,21 +109,31 @@ def next_snapshot(
         retried_at=at if is_retry else None,
         listings=tuple(listings),
         failures=tuple(failures),
+        access=(None if before is None else before.access) or AccessState() if has_access else None,
+        projects=projects,
     )
     retries = 0 if before is None else before.retries
     if not is_complete:
         state = replace(state, retries=retries)
     elif is_incomplete(state):
         state = replace(state, retries=retries + 1)
-    return _with_history(build_snapshot(state, at=at, invoke_order=invoke_order, cards=cards), previous, at, version_ms)
+    snapshot = _with_history(
+        build_snapshot(state, at=at, invoke_order=invoke_order, cards=cards), previous, at, version_ms
+    )
+    if snapshot.state.access is None:
+        return snapshot
+    access = of_models(snapshot.state.access, snapshot.by_id)
+    return replace(snapshot, state=replace(snapshot.state, access=access))
 
 
 def never_listed(state: CatalogState) -> tuple[str, ...]:
-    """The regions with a part that has no listing; all of them while no region has a model."""
+    """The regions with a base part that has no listing; all of them while no region has a model."""
     if not any(it.rows for it in state.listings if it.part == MODELS):
         return state.regions
     listed = {(it.region, it.part) for it in state.listings}
-    return tuple(it for it in state.regions if any((it, part) not in listed for part in state.parts))
+    return tuple(
+        it for it in state.regions if any((it, part) not in listed for part in state.parts if part in BASE_PARTS)
+    )
 
 
 def is_incomplete(state: CatalogState) -> bool:
@@ -163,7 +178,9 @@ def _with_history(
 
 def reject_empty(result: PartResult, last: PartListing | None, at: datetime, too_old: timedelta) -> PartResult:
     """A part that is empty where it was not is believed once the old listing is too old to serve."""
-    if isinstance(result, PartFailure) or result.rows or last is None or not last.rows or at - last.listed_at > too_old:
+    if isinstance(result, PartFailure) or result.rows or not result.is_offered or last is None or not last.rows:
+        return result
+    if at - last.listed_at > too_old:
         return result
     detail = f"empty, where the last listing had {len(last.rows)} rows"
     if result.skipped_rows:
@@ -230,11 +247,20 @@ def _removed(snapshot: CatalogSnapshot, previous: CatalogSnapshot, at: datetime)
 def _last_ways(entry: CatalogEntry, entry_id: str) -> tuple[Invocation, ...]:
     """The invocations that a model or one of its profiles was listed for."""
     if entry_id == entry.id:
-        return entry.invocations or (entry.former_invocations if entry.is_callable else ())
+        if entry.is_of_project:
+            return entry.project_ways or ()
+        if entry.invocations:
+            return entry.invocations
+        return entry.mantle_ways or (entry.former_invocations if entry.is_callable else ())
     return tuple(it for it in entry.invocations or entry.former_invocations if it.profile_id == entry_id)
 
 
 def _listed(snapshot: CatalogSnapshot) -> dict[str, CatalogEntry]:
     """All that a list can hold, by id; in the place of a profile its model."""
-    entries = (*snapshot.application_profiles, *snapshot.models)
+    entries = (
+        *snapshot.project_entries,
+        *snapshot.account_models,
+        *snapshot.application_profiles,
+        *snapshot.models,
+    )
     return {**snapshot.by_profile} | {entry.id: entry for entry in entries}

@@ -79,10 +79,10 @@ class Reader:
             self.fail("a whole number from 0")
         return int(self.value)
 
-    def items(self, count: int) -> "list[Reader]":
-        """The items of a list of so many."""
+    def items(self, count: int, *, optional: int = 0) -> "list[Reader]":
+        """The items of a list of so many, or of some more."""
         items = list(self.each())
-        if len(items) != count:
+        if not count <= len(items) <= count + optional:
             self.fail(f"a list of {count}")
         return items
 

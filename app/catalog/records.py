@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime
 from typing import Any
 
+from app.catalog.access import AccessState
 from app.catalog.reading import Reader
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -21,7 +22,24 @@ GLOBAL = "global"
 MODELS = "models"
 PROFILES = "profiles"
 APPLICATION_PROFILES = "application_profiles"
+PROVISIONED = "provisioned"
+DEPLOYMENTS = "deployments"
+IMPORTED = "imported"
+MARKETPLACE = "marketplace"
+ROUTERS = "routers"
+MANTLE = "mantle"
+# No listing of a region: a report a model (app/catalog/access.py).
+ACCESS = "access"
+# Those that a catalog is complete with; of all others nothing is expected (parts.py has them all).
 BASE_PARTS = (MODELS, PROFILES)
+# What a region answers for a project, and what it keeps for the account or the project.
+PROJECT_MODELS = "project_models"
+PROJECT_PROFILES = "project_profiles"
+DATA_RETENTION = "data_retention"
+PROGRAMS = "trusted_access_programs"
+# What stands in the status alone.
+ACCOUNT_PARTS = (DATA_RETENTION, PROGRAMS)
+PROJECT_PARTS = (PROJECT_MODELS, PROJECT_PROFILES, DATA_RETENTION, PROGRAMS)
 
 
 def _optional(aws: str, read: Callable[[Reader], Any]) -> Any:
@@ -83,7 +101,57 @@ class InferenceProfile:
     models: tuple[ProfileModel, ...] = field(default=(), metadata={"read": read_profile_models})
 
 
-Row = FoundationModel | InferenceProfile
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AccountModel:
+    """Something callable that the account made: one row of a list of its provisioned models, deployments or the like.
+
+    `id` is its ARN. `base_id` is what its foundation model's ARN names, or an inference profile's where a prompt router
+    falls back to one; `profile_ids` are the inference profiles among those that a prompt router chooses from.
+
+    Source: Bedrock ProvisionedModelSummary, CustomModelDeploymentSummary, ImportedModelSummary,
+    MarketplaceModelEndpointSummary and PromptRouterSummary; discovery/rows.py has the keys of each.
+    """
+
+    id: str = field(metadata={"read": Reader.string})
+    name: str | None = field(default=None, metadata={"read": Reader.string})
+    base_id: str | None = field(default=None, metadata={"read": Reader.string})
+    status: str | None = field(default=None, metadata={"read": Reader.string})
+    created_at: datetime | None = field(default=None, metadata={"read": Reader.instant})
+    updated_at: datetime | None = field(default=None, metadata={"read": Reader.instant})
+    commitment_ends_at: datetime | None = field(default=None, metadata={"read": Reader.instant})
+    is_chat: bool | None = field(default=None, metadata={"read": Reader.boolean})
+    profile_ids: tuple[str, ...] | None = field(default=None, metadata={"read": Reader.strings})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MantleModel:
+    """One row of a region's list of models on Mantle; only the id is certain to be there.
+
+    Source: OpenAI's Model, and what AWS adds to it.
+    """
+
+    id: str = field(metadata={"aws": "id", "read": Reader.string})
+    created_at: datetime | None = _optional("created", Reader.instant)
+    status: str | None = _optional("status", Reader.string)
+    data_retention_modes: tuple[str, ...] | None = _optional("data_retention.allowed_modes", Reader.strings)
+
+    @property
+    def is_available(self) -> bool:
+        return self.status in (None, "available")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AccountSetting:
+    """One word that a region keeps for the account or its project: the status of the program `id`, or a mode.
+
+    Source: Bedrock GetAccountDataRetention and ListTrustedAccessPrograms (TrustedAccessProgramSummary).
+    """
+
+    id: str = field(metadata={"aws": "id", "read": Reader.string})
+    value: str | None = _optional("value", Reader.string)
+
+
+Row = FoundationModel | InferenceProfile | AccountModel | MantleModel | AccountSetting
 
 # The fields of a row that one statement of AWS's makes: a date may really be taken back (a retirement put off).
 LIFECYCLE_FIELDS = tuple(it.name for it in fields(FoundationModel) if it.metadata["aws"].startswith("modelLifecycle."))
@@ -94,11 +162,11 @@ OPTIONAL_FIELDS = tuple(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PartListing:
-    """The rows of one part of one region: `FoundationModel`s of the part `models`, else `InferenceProfile`s.
+    """The rows of one part of one region, of the part's record class (parts.py).
 
     `skipped_rows` counts the rows without a readable id, which are left out; `unread_fields` the optional values that
     could not be read and count as left out; `backfilled_rows` the rows that left out what they had before, which then
-    stands; `duration_ms` is the length of the visit.
+    stands; `duration_ms` is the length of the visit; `is_offered` is False where the region has no such part.
     """
 
     region: str
@@ -109,6 +177,7 @@ class PartListing:
     unread_fields: int = 0
     backfilled_rows: int = 0
     duration_ms: int = 0
+    is_offered: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -178,11 +247,15 @@ class LifeStage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelFacts:
-    """How a model can be called at one moment, and its life; `former_invocations` are where it has ended."""
+    """How a model can be called at one moment, and its life; `former_invocations` are where it has ended.
+
+    `access` is what AWS reports of it, in the facts of a change of that alone.
+    """
 
     invocations: tuple[Invocation, ...] = ()
     former_invocations: tuple[Invocation, ...] = ()
     stages: tuple[LifeStage, ...] = ()
+    access: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -214,7 +287,9 @@ class CatalogState:
     parts whose last visit failed. `attempted_at` is the last refresh of all regions, `refreshed_at` the last one that
     any region answered, `changed_at` the last one that changed a model. Parts that were never listed are tried again
     between two refreshes, the last time at `retried_at`; `retries` counts the attempts in a row that left one unlisted.
+    `access` is what is known of access to models, None while that part is off.
     `events` are what AWS changed lately, the newest last; `forgotten_event_id` is the newest that is no longer kept.
+    `projects` is the setting AWS_BEDROCK_PROJECT of the last refresh.
     """
 
     source: str
@@ -229,5 +304,7 @@ class CatalogState:
     listings: tuple[PartListing, ...] = ()
     failures: tuple[PartFailure, ...] = ()
     removed: tuple[RemovedModel, ...] = ()
+    access: AccessState | None = None
     events: tuple[CatalogEvent, ...] = ()
     forgotten_event_id: str = ""
+    projects: tuple[str, ...] = ()

@@ -122,7 +122,8 @@ class Scope:
             return None
         covers = self._covers(entry)
         if wanted.is_open and covers and not self._hides_profile(entry):
-            return entry if entry.is_callable or self.include_provisioned or entry.former_invocations else None
+            is_seen = entry.is_callable or self.include_provisioned or entry.former_invocations or entry.is_of_project
+            return entry if is_seen else None
         if not covers and not self._names_profile(entry):
             return None
         return restrict(entry, replace(wanted, allows=self._allows(entry, covers)))
@@ -157,7 +158,7 @@ EVERYTHING = Scope(name="operator", include_provisioned=True)
 
 
 def _profiles_of(entry: CatalogEntry) -> tuple[str, ...]:
-    return profile_ids(entry.invocations, entry.former_invocations)
+    return profile_ids(entry.invocations, entry.former_invocations, entry.project_ways or ())
 
 
 def _any_left(entry: CatalogEntry, wanted: InvocationFilter) -> CatalogEntry | None:

@@ -5,22 +5,38 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from operator import attrgetter
 
+from app.catalog.access import AccessState, EntryAccess, of_models
+from app.catalog.account_models import account_entries
 from app.catalog.cards import NO_CARDS, CardBook
 from app.catalog.entries import INVOKE_ORDER, CatalogEntry
 from app.catalog.lifecycle import turning_points
+from app.catalog.mantle import with_mantle
 from app.catalog.merge import merge_listings
-from app.catalog.records import DEMO, EPOCH, MODELS, CatalogState, FoundationModel, InferenceProfile, RemovedModel
+from app.catalog.projects import ProjectCatalog, with_projects
+from app.catalog.records import (
+    DEMO,
+    EPOCH,
+    MANTLE,
+    MODELS,
+    PROJECT_MODELS,
+    CatalogState,
+    FoundationModel,
+    InferenceProfile,
+    RemovedModel,
+)
 
 DAY = timedelta(days=1)
+NOT_ASKED = EntryAccess()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class CatalogSnapshot:
     """The whole catalog at one moment; immutable, shared by all readers.
 
-    `models` are newest first, then by id. `changed_at` is when a client could last have seen them change. At
-    `valid_until` the same state gives another answer (a model reaches its end of life, or has a day less to it), so it
-    is derived anew. `days_from` is the midnight that days to an end are counted from; None where none is ahead.
+    `models`, and what is the account's own, are newest first, then by id. `changed_at` is when a client could last have
+    seen them change. At `valid_until` the same state gives another answer (a model reaches its end of life, or has a
+    day less to it), so it is derived anew. `days_from` is the midnight that days to an end are counted from; None where
+    none is ahead.
     `invoke_order` and `cards` are what it was derived with, beside its state.
     """
 
@@ -28,6 +44,8 @@ class CatalogSnapshot:
     at: datetime
     models: tuple[CatalogEntry, ...]
     application_profiles: tuple[CatalogEntry, ...] = ()
+    project_entries: tuple[CatalogEntry, ...] = ()
+    account_models: tuple[CatalogEntry, ...] = ()
     orphan_profiles: int = 0
     destinations: frozenset[str] = frozenset()
     changed_at: datetime
@@ -63,10 +81,33 @@ def build_snapshot(
         cards=cards,
         prefers_cards=state.source == DEMO,
     )
+    listed = {model.id: model for model in merged.models}
+    account_models = account_entries(state.listings, listed, cards=cards, at=at)
+    if MANTLE in state.parts:
+        # Afterwards, so that what the account made has nothing of Mantle's.
+        account_models = tuple(replace(it, mantle_rows=()) for it in account_models)
+        merged = with_mantle(
+            merged, state.listings, regions=state.regions, cards=cards, prefers_cards=state.source == DEMO
+        )
+    if state.projects:
+        account_models = tuple(replace(it, project_ways=(), projects_setting=state.projects) for it in account_models)
+        found = with_projects(
+            merged,
+            state.listings,
+            state.projects,
+            at=at,
+            regions=state.regions,
+            invoke_order=invoke_order,
+            cards=cards,
+        )
+    else:
+        found = ProjectCatalog(
+            models=merged.models, application_profiles=merged.application_profiles, project_entries=()
+        )
     distinct_rows = {
         id(row): row
         for listing in state.listings
-        if listing.part == MODELS
+        if listing.part in (MODELS, PROJECT_MODELS)
         for row in listing.rows
         if isinstance(row, FoundationModel)
     }
@@ -80,11 +121,18 @@ def build_snapshot(
     destinations = frozenset(
         place for row in profiles if isinstance(row, InferenceProfile) for _, places in row.models for place in places
     )
+    project_entries = found.project_entries
+    if MANTLE in state.parts:
+        project_entries = tuple(replace(it, mantle_rows=()) for it in project_entries)
+    models = _with_reports(found.models, state.access)
+    by_id = {model.id: model for model in models}
     return CatalogSnapshot(
         state=state,
         at=at,
-        models=merged.models,
-        application_profiles=merged.application_profiles,
+        models=models,
+        application_profiles=_with_reports(found.application_profiles, state.access),
+        project_entries=_with_reports(project_entries, state.access),
+        account_models=_with_reports(account_models, state.access),
         orphan_profiles=merged.orphan_profiles,
         destinations=destinations,
         changed_at=max((moment for moment in changes if moment is not None), default=EPOCH),
@@ -92,8 +140,8 @@ def build_snapshot(
         days_from=days_from,
         invoke_order=tuple(invoke_order),
         cards=cards,
-        by_id={model.id: model for model in merged.models},
-        by_profile=models_by_profile(merged.models),
+        by_id=by_id,
+        by_profile=models_by_profile(models),
         profile_names=merged.profile_names,
         removed={gone.id: gone for gone in state.removed},
     )
@@ -116,6 +164,8 @@ def reuse_models(snapshot: CatalogSnapshot, previous: CatalogSnapshot | None) ->
         previous is None
         or snapshot.models != previous.models
         or snapshot.application_profiles != previous.application_profiles
+        or snapshot.project_entries != previous.project_entries
+        or snapshot.account_models != previous.account_models
         or snapshot.profile_names != previous.profile_names
         or not snapshot.cards.has_same_prices(previous.cards, snapshot.by_profile)
     ):
@@ -124,6 +174,8 @@ def reuse_models(snapshot: CatalogSnapshot, previous: CatalogSnapshot | None) ->
         snapshot,
         models=previous.models,
         application_profiles=previous.application_profiles,
+        project_entries=previous.project_entries,
+        account_models=previous.account_models,
         by_id=previous.by_id,
         by_profile=previous.by_profile,
         profile_names=previous.profile_names,
@@ -140,6 +192,28 @@ def with_cards(snapshot: CatalogSnapshot, cards: CardBook, *, at: datetime) -> C
     new = reuse_models(new, snapshot)
     changed_at = snapshot.changed_at if new.models is snapshot.models else max(at, snapshot.changed_at)
     return replace(new, changed_at=changed_at)
+
+
+def with_access(snapshot: CatalogSnapshot, access: AccessState | None, *, at: datetime) -> CatalogSnapshot:
+    """The same snapshot with other reports on access, but for those of models that it does not have.
+
+    Returns:
+        A snapshot that changed at `at`, or with the same entries as before where the reports say nothing new.
+    """
+    kept = None if access is None else of_models(access, snapshot.by_id)
+    state = replace(snapshot.state, access=kept)
+    new = build_snapshot(state, at=snapshot.at, invoke_order=snapshot.invoke_order, cards=snapshot.cards)
+    new = reuse_models(new, snapshot)
+    changed_at = snapshot.changed_at if new.models is snapshot.models else max(at, snapshot.changed_at)
+    return replace(new, state=replace(state, changed_at=changed_at), changed_at=changed_at)
+
+
+def _with_reports(entries: tuple[CatalogEntry, ...], access: AccessState | None) -> tuple[CatalogEntry, ...]:
+    """The entries, each with what is known of access to its model; the same ones while that part is off."""
+    if access is None:
+        return entries
+    known = {it.model_id: EntryAccess(report=it.access) for it in access.reports}
+    return tuple(replace(it, access=known.get(it.model_id, NOT_ASKED)) for it in entries)
 
 
 def restrict_to_regions(state: CatalogState, regions: Sequence[str]) -> CatalogState:

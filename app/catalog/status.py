@@ -1,10 +1,24 @@
 """How fresh the catalog is, region by region and part by part: for readiness, the command line and the metrics."""
 
+from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from app.catalog.access import AccessReport, RegionPause
+from app.catalog.access_plan import open_pauses
 from app.catalog.aliases import GONE, AliasStatus
-from app.catalog.records import MODELS, PROFILES, PartFailure, PartListing
+from app.catalog.project_names import project_in
+from app.catalog.records import (
+    BASE_PARTS,
+    DATA_RETENTION,
+    MODELS,
+    PROFILES,
+    PROGRAMS,
+    AccountSetting,
+    PartFailure,
+    PartListing,
+)
 from app.catalog.snapshot import CatalogSnapshot
 
 READY = "ready"
@@ -40,7 +54,7 @@ class PartStatus:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RegionStatus:
-    """One region: `fresh`, `stale` or `missing` where all of its parts are, else `partial`."""
+    """One region: `fresh`, `stale` or `missing` where all of its base parts are, else `partial`."""
 
     region: str
     state: str
@@ -56,21 +70,44 @@ class RegionStatus:
 
     @property
     def age_s(self) -> int | None:
-        """The age of the oldest listing that is served."""
-        return max((it.age_s for it in self.parts if it.age_s is not None), default=None)
+        """The age of the oldest listing of a base part that is served."""
+        return max((it.age_s for it in self.parts if it.age_s is not None and it.part in BASE_PARTS), default=None)
 
     @property
     def failure(self) -> PartFailure | None:
-        """The first part's that failed."""
-        return next((it.failure for it in self.parts if it.failure is not None), None)
+        """The first base part's that failed."""
+        return next((it.failure for it in self.parts if it.failure is not None and it.part in BASE_PARTS), None)
 
     def _rows(self, part: str) -> int:
         return sum(it.rows for it in self.parts if it.part == part)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class AccessStatus:
+    """What is known of access: how many models are in each state, and how many callable ones were not asked for."""
+
+    models: Mapping[str, int]
+    not_asked: int
+    form: AccessReport | None
+    pauses: tuple[RegionPause, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProjectStatus:
+    """A region's project, the account's data-retention mode there, and the programs' statuses, where they are known."""
+
+    region: str
+    project: str
+    data_retention: str | None
+    programs: Mapping[str, str | None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CatalogStatus:
-    """The catalog: `ready` (at least one model is served), `stale` (older than two intervals) or `unavailable`."""
+    """The catalog: `ready` (at least one model is served), `stale` (older than two intervals) or `unavailable`.
+
+    `access` is None while that part is off.
+    """
 
     state: str
     source: str | None = None
@@ -82,6 +119,8 @@ class CatalogStatus:
     age_s: int | None = None
     regions: tuple[RegionStatus, ...] = ()
     aliases: tuple[AliasStatus, ...] = ()
+    access: AccessStatus | None = None
+    projects: tuple[ProjectStatus, ...] | None = None
 
     @property
     def aliases_gone(self) -> int:
@@ -122,6 +161,21 @@ def status_of(
         age_s=age_s,
         regions=_regions(snapshot, at),
         aliases=aliases,
+        access=_access(snapshot, at),
+        projects=_projects(snapshot) if state.projects else None,
+    )
+
+
+def _access(snapshot: CatalogSnapshot, at: datetime) -> AccessStatus | None:
+    access = snapshot.state.access
+    if access is None:
+        return None
+    asked = {it.model_id for it in access.reports}
+    return AccessStatus(
+        models=Counter(it.access.state for it in access.reports),
+        not_asked=sum(1 for it in snapshot.models if it.invocations and it.id not in asked),
+        form=access.form,
+        pauses=open_pauses(access.pauses, at=at),
     )
 
 
@@ -157,6 +211,24 @@ def unavailable_reason(snapshot: CatalogSnapshot | None) -> str:
     return f"no region has answered yet: {', '.join(counts)}" if counts else "no region has answered yet"
 
 
+def _projects(snapshot: CatalogSnapshot) -> tuple[ProjectStatus, ...]:
+    """Those of the regions that have one."""
+    settings: dict[tuple[str, str], dict[str, str | None]] = {
+        (it.region, it.part): {row.id: row.value for row in it.rows if isinstance(row, AccountSetting)}
+        for it in snapshot.state.listings
+    }
+    return tuple(
+        ProjectStatus(
+            region=region,
+            project=project,
+            data_retention=next(iter(settings.get((region, DATA_RETENTION), ())), None),
+            programs=settings.get((region, PROGRAMS), {}),
+        )
+        for region in sorted(snapshot.state.regions)
+        if (project := project_in(snapshot.state.projects, region)) is not None
+    )
+
+
 def _regions(snapshot: CatalogSnapshot, at: datetime) -> tuple[RegionStatus, ...]:
     state = snapshot.state
     listings = {(it.region, it.part): it for it in state.listings}
@@ -166,7 +238,7 @@ def _regions(snapshot: CatalogSnapshot, at: datetime) -> tuple[RegionStatus, ...
         parts = tuple(
             _part(part, listings.get((region, part)), failures.get((region, part)), at) for part in state.parts
         )
-        states = {it.state for it in parts}
+        states = {it.state for it in parts if it.part in BASE_PARTS}
         regions.append(RegionStatus(region=region, state=states.pop() if len(states) == 1 else PARTIAL, parts=parts))
     return tuple(regions)
 

@@ -10,8 +10,9 @@ from app.catalog.entries import MODEL, ON_DEMAND, CatalogEntry, profile_ids
 from app.catalog.filters import InvocationFilter, restrict
 from app.catalog.paging import SortKey, UnknownCursor, key_of, sort_key
 from app.catalog.patterns import ANY, matching
+from app.catalog.projects import with_other_names
 from app.catalog.records import DEMO, GLOBAL, RemovedModel
-from app.catalog.scope import MODELS_VIEW, PROFILES_VIEW, Scope
+from app.catalog.scope import ALL_VIEW, MODELS_VIEW, PROFILES_VIEW, Scope
 from app.catalog.snapshot import CatalogSnapshot
 from app.catalog.visible import VisibleCatalog
 
@@ -36,11 +37,15 @@ class UnknownValue(ValueError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ListFilter:
-    """Which list: one of VIEWS, None for the scope's; names or patterns of source regions and of destinations."""
+    """Which list: one of VIEWS, None for the scope's; names or patterns of source regions and of destinations.
+
+    Of `access`, an entry's state must be one, where there are any.
+    """
 
     view: str | None = None
     regions: tuple[str, ...] = ()
     within: tuple[str, ...] = ()
+    access: tuple[str, ...] = ()
 
 
 class EntryList:
@@ -62,8 +67,9 @@ class EntryList:
 class CatalogView:
     """The lists of one snapshot for one scope. Its lists are made when they are first wanted, and bounded.
 
-    `models` and `application_profiles` are all that the scope sees, newest first; `regions` the configured ones, in
-    order of preference, whether they answered or not; `resolved` what the aliases stand for, by name.
+    `models`, `application_profiles` and `account_models` are all that the scope sees, newest first; `regions` the
+    configured ones, in order of preference, whether they answered or not; `resolved` what the aliases stand for, by
+    name.
     """
 
     def __init__(self, snapshot: CatalogSnapshot, scope: Scope, aliases: Sequence[Alias] = ()) -> None:
@@ -94,6 +100,7 @@ class CatalogView:
             self._visible.name_aliases(names_by_target(self.resolved))
         self.models = self._visible.models
         self.application_profiles = self._visible.application_profiles
+        self.account_models = self._visible.account_models
         self.find_exact = self._visible.find_exact
         self._lists: OrderedDict[ListFilter, EntryList] = OrderedDict()
 
@@ -125,8 +132,14 @@ class CatalogView:
     @cached_property
     def destinations(self) -> frozenset[str]:
         """All places where something that the scope sees is processed, and the regions."""
-        entries = (*self.models, *self._visible.dormant, *self.application_profiles)
-        ways = (way for entry in entries for way in (*entry.invocations, *entry.former_invocations))
+        visible = self._visible
+        entries = (*self.models, *visible.dormant, *self.application_profiles, *self.account_models)
+        found = (*entries, *visible.project_entries)
+        ways = (
+            way
+            for entry in found
+            for way in (*entry.invocations, *entry.former_invocations, *(entry.project_ways or ()))
+        )
         return frozenset(place for way in ways for place in way.destinations).union(self.regions)
 
     def entry_list(self, wanted: ListFilter) -> EntryList:
@@ -137,7 +150,10 @@ class CatalogView:
         wanted = replace(wanted, view=wanted.view or self.scope.list_view)
         found = self._lists.get(wanted)
         if found is None:
-            found = self._lists[wanted] = EntryList(self._entries(wanted))
+            entries = self._entries(wanted)
+            if wanted.access:
+                entries = (it for it in entries if it.access_state in wanted.access)
+            found = self._lists[wanted] = EntryList(entries)
             while len(self._lists) > MAX_LISTS:
                 self._lists.popitem(last=False)
         return found
@@ -207,26 +223,44 @@ class CatalogView:
     def _entries(self, wanted: ListFilter) -> Iterator[CatalogEntry]:
         models: Iterable[CatalogEntry] = self.models
         own: Iterable[CatalogEntry] = self.application_profiles
+        of_projects: Iterable[CatalogEntry] = self._visible.project_entries
+        account: Iterable[CatalogEntry] = self.account_models
         left = InvocationFilter(
             regions=self._known_regions(wanted.regions) if wanted.regions else None,
             destinations=self._known_destinations(wanted.within) if wanted.within else None,
         )
         if not left.is_open:
             models, own = self._restricted((*models, *self._visible.dormant), left), self._restricted(own, left)
+            of_projects = self._restricted(of_projects, left)
+            account = self._restricted(account, left)
         aliases: list[CatalogEntry] = []
         if wanted.view == PROFILES_VIEW:
             yield from filter(None, map(_on_demand_only, models))
         else:
-            aliases = list(self._alias_entries(models, own))
+            aliases = list(self._alias_entries(models, (*account, *own)))
             yield from (*models, *aliases)
+        names = Counter(entry.name for entry in (*models, *aliases))
         if wanted.view != MODELS_VIEW:
-            names = Counter(entry.name for entry in (*models, *aliases))
             # An id stands once in a list, though a profile may call several models.
             profiles: dict[str, CatalogEntry] = {}
             for entry in (it for model in models for it in self._profiles(model)):
                 if entry.id not in self._visible.by_id:
                     profiles.setdefault(entry.id, entry)
-            yield from _with_distinct_names([*profiles.values(), *own], names)
+            found = list(_with_distinct_names([*profiles.values(), *own], names))
+            yield from found
+            names.update(entry.name for entry in (*profiles.values(), *own))
+        # Last: a name of the account's own changes no other's.
+        shown = list(
+            _with_distinct_names([it for it in account if wanted.view == ALL_VIEW or self._is_named(it)], names)
+        )
+        yield from shown
+        if wanted.view == ALL_VIEW:
+            listed = (*models, *aliases, *found, *shown)
+            yield from with_other_names(of_projects, {it.id for it in listed}, {it.name for it in listed})
+
+    def _is_named(self, entry: CatalogEntry) -> bool:
+        """Whether a pattern of the scope names the entry, which then stands in each of its lists."""
+        return self.scope.models is not None and self.scope.models.match_id(entry.id)
 
     def _alias_entries(self, models: Iterable[CatalogEntry], own: Iterable[CatalogEntry]) -> Iterator[CatalogEntry]:
         """The entries of listed aliases whose targets are among these entries and their profiles."""

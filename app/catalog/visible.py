@@ -21,7 +21,7 @@ ARN = re.compile(
 
 
 class VisibleCatalog:
-    """The models and the account's own profiles that a scope sees, newest first, then by id."""
+    """The models, and the account's own profiles and models, that a scope sees, newest first, then by id."""
 
     def __init__(self, snapshot: CatalogSnapshot, scope: Scope, seen: InvocationFilter, restrict: Restrict) -> None:
         def visible(entries: tuple[CatalogEntry, ...]) -> tuple[CatalogEntry, ...]:
@@ -38,6 +38,8 @@ class VisibleCatalog:
             tuple(it for it in models if it.is_callable or scope.include_provisioned) if self.dormant else models
         )
         self.application_profiles = visible(snapshot.application_profiles)
+        self.project_entries = visible(snapshot.project_entries)
+        self.account_models = visible(snapshot.account_models)
         self._index()
 
     def name_aliases(self, names: Mapping[str, tuple[str, ...]]) -> None:
@@ -48,10 +50,13 @@ class VisibleCatalog:
 
         self._alias_names = names
         self.models, self.application_profiles = named(self.models), named(self.application_profiles)
+        self.account_models = named(self.account_models)
+        self.project_entries = named(self.project_entries)
         self._index()
 
     def _index(self) -> None:
-        self._own = {entry.id: entry for entry in self.application_profiles}
+        own = (*self.project_entries, *self.account_models, *self.application_profiles)
+        self._own = {entry.id: entry for entry in own}
         if self.models is self._snapshot.models:
             self.by_id, self._by_profile = self._snapshot.by_id, self._snapshot.by_profile
             return
@@ -88,6 +93,10 @@ class VisibleCatalog:
             geography=geography,
             invocations=tuple(way for way in model.invocations if way.profile_id == profile_id),
             former_invocations=tuple(way for way in model.former_invocations if way.profile_id == profile_id),
+            project_ways=None
+            if model.project_ways is None
+            else tuple(way for way in model.project_ways if way.profile_id == profile_id),
             card=self._snapshot.cards.card_for_profile(model.card, profile_id),
             aliases=self._alias_names.get(profile_id, ()),
+            mantle_rows=None if model.mantle_rows is None else (),
         )

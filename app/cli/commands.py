@@ -22,12 +22,14 @@ from app.auth.key_format import InvalidKeySource
 from app.auth.key_sources import aws_sources_of, names_of_local_keys
 from app.catalog.aliases import GONE, TAKEN, AliasTargetGone
 from app.catalog.entries import CatalogEntry, profile_ids
-from app.catalog.records import EPOCH, PartResult
+from app.catalog.records import EPOCH, PROJECT_PARTS, PartResult
 from app.catalog.scope import ALL_VIEW, VIEWS
 from app.catalog.view import CatalogView, ListFilter, UnknownValue
+from app.cli.access_lines import access_lines
 from app.cli.card_table import card_table
 from app.cli.changes import changes, retirements
 from app.cli.matrix import LEGEND, matrix, or_dash
+from app.cli.project_lines import project_lines
 from app.cli.terminal import load_operator_file, scope_options, stored_snapshot, terminal, view_of
 from app.cli.webhooks import report_of_webhooks, webhook_table, webhooks
 from app.operator_file.reading import InvalidOperatorFile
@@ -259,7 +261,8 @@ def _disagreements(view: CatalogView, entry: CatalogEntry) -> Iterator[str]:
 
 def _print_status(*, as_json: bool) -> None:
     services = current_services()
-    report: dict[str, Any] = CatalogReportSchema().dump(services.status())
+    status_now = services.status()
+    report: dict[str, Any] = CatalogReportSchema().dump(status_now)
     fleet = services.fleet.status() if services.fleet is not None else None
     of_webhooks = report_of_webhooks() if services.operator_file.webhooks else None
     if as_json:
@@ -290,6 +293,8 @@ def _print_status(*, as_json: bool) -> None:
     for alias in report["aliases"]:
         if reason := _alias_reason(alias):
             out.print(reason)
+    for line in (*access_lines(status_now.access), *project_lines(status_now.projects)):
+        out.print(line)
     if fleet:
         out.print(str(fleet))
     if report["regions"]:
@@ -328,7 +333,11 @@ def _why(part: dict[str, Any]) -> str:
 def _headline(report: dict[str, Any]) -> str:
     if report["attempted_at"] is None:
         return "unavailable: no catalog is stored"
-    failed = sum(1 for region in report["regions"] if any(part["failure"] for part in region["parts"]))
+    failed = sum(
+        1
+        for region in report["regions"]
+        if any(part["failure"] for part in region["parts"] if part["part"] not in PROJECT_PARTS)
+    )
     return (
         f"{report['status']}: {report['models']} models from {len(report['regions'])} regions ({failed} failed), "
         f"refreshed {or_dash(report['age_seconds'])} s ago, source {report['source']}"

@@ -5,13 +5,13 @@ from collections.abc import Sequence
 from rich.table import Table
 
 from app.catalog.cards import Card, Prices
-from app.catalog.entries import ACTIVE, GEOGRAPHIC, ON_DEMAND, WORLDWIDE, CatalogEntry
+from app.catalog.entries import ACCOUNT, ACTIVE, GEOGRAPHIC, NOT_CALLABLE, ON_DEMAND, WORLDWIDE, CatalogEntry
 
 # Tokens, and list prices in US dollars per million tokens.
 CARD_COLUMNS = ("input", "output", "$ in", "$ out")
 
 # How a model is called from a region, the preferred first; a dot where it is not.
-MARKS = {ON_DEMAND: "+", GEOGRAPHIC: "p", WORLDWIDE: "g"}
+MARKS = {ON_DEMAND: "+", ACCOUNT: "+", GEOGRAPHIC: "p", WORLDWIDE: "g", NOT_CALLABLE: "."}
 UNKNOWN_MARK = "?"
 LEGEND = "+ on demand, p profile in the geography, g global profile alone, ? by an unknown id"
 

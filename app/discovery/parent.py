@@ -11,7 +11,7 @@ from app.catalog.codec import KnownRows, decode_result
 from app.catalog.reading import Malformed, Reader, parsed
 from app.catalog.records import PartFailure, PartResult
 from app.server.child_process import EXIT_WITH_PARENT, PAST_DEADLINE, ChildProcessFailed, run_child
-from config import ALL_REGIONS, Settings, child_environ
+from config import ALL_REGIONS, Settings, child_environ, requested_parts
 
 COMMAND = (sys.executable, "-m", "app.discovery", EXIT_WITH_PARENT)
 CHILD = "the discovery child"
@@ -50,7 +50,7 @@ def discover(
         on_result: called with each part's result as it comes, in this thread, which reads no further meanwhile.
     """
     deadline = time.monotonic() + settings.refresh_timeout_s
-    output = OutputParser(settings.parts, on_result)
+    output = OutputParser(requested_parts(settings), on_result)
     fault = None
     try:
         environ = child_environ(settings, os.environ)
@@ -61,7 +61,7 @@ def discover(
     regions = output.regions or (known_regions if settings.regions == (ALL_REGIONS,) else settings.regions)
     code = "Timeout" if fault == PAST_DEADLINE else "DiscoveryFailed"
     for region in regions:
-        for part in settings.parts:
+        for part in requested_parts(settings):
             if (region, part) not in output.results:
                 failed_at = datetime.now(UTC)
                 output.take(

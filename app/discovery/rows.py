@@ -1,17 +1,33 @@
 """AWS's rows, read into records: only an unreadable id costs a row."""
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, fields
+from functools import partial
 from typing import Any, TypeVar
 
+from app.catalog.parts import row_class_of
 from app.catalog.reading import Malformed, Reader
 from app.catalog.records import (
     APPLICATION_PROFILES,
+    DATA_RETENTION,
+    DEPLOYMENTS,
     GLOBAL,
+    IMPORTED,
+    MANTLE,
+    MARKETPLACE,
     MODELS,
+    PROFILES,
+    PROGRAMS,
+    PROJECT_MODELS,
+    PROJECT_PROFILES,
+    PROVISIONED,
+    ROUTERS,
+    AccountModel,
+    AccountSetting,
     FoundationModel,
     InferenceProfile,
+    MantleModel,
     ProfileModel,
     Row,
 )
@@ -19,13 +35,80 @@ from app.catalog.records import (
 T = TypeVar("T")
 
 # (field, the object that holds it or "" for the row itself, its key there, how its value is read)
-MODEL_FIELDS = tuple(
-    (it.name, *it.metadata["aws"].rpartition(".")[::2], it.metadata["read"])
-    for it in fields(FoundationModel)
-    if it.name != "id"
-)
+Fields = tuple[tuple[str, str, str, Callable[[Reader], Any]], ...]
+
+
+def _fields_of(kind: type[FoundationModel | MantleModel]) -> Fields:
+    optional = (it for it in fields(kind) if it.name != "id")
+    return tuple((it.name, *it.metadata["aws"].rpartition(".")[::2], it.metadata["read"]) for it in optional)
+
+
+MODEL_FIELDS = _fields_of(FoundationModel)
+MANTLE_FIELDS = _fields_of(MantleModel)
 # Any partition; an ARN without a region is how AWS writes that a call is processed anywhere.
 MODEL_ARN = re.compile(r"arn:[^:]+:bedrock:([^:]*):[^:]*:foundation-model/(.+)")
+# What a row is read by, and what an id must be: another kind of ARN could hide what another part listed.
+ID_KEYS = {
+    MODELS: "modelId",
+    PROFILES: "inferenceProfileId",
+    APPLICATION_PROFILES: "inferenceProfileArn",
+    PROVISIONED: "provisionedModelArn",
+    DEPLOYMENTS: "customModelDeploymentArn",
+    IMPORTED: "modelArn",
+    MARKETPLACE: "endpointArn",
+    ROUTERS: "promptRouterArn",
+    MANTLE: "id",
+    PROJECT_MODELS: "modelId",
+    PROJECT_PROFILES: "inferenceProfileId",
+    DATA_RETENTION: "mode",
+    PROGRAMS: "programId",
+}
+ACCOUNT_ARNS = {
+    PROVISIONED: "bedrock:{}provisioned-model/",
+    DEPLOYMENTS: "bedrock:{}custom-model-deployment/",
+    IMPORTED: "bedrock:{}imported-model/",
+    MARKETPLACE: "sagemaker:{}endpoint/",
+    ROUTERS: "bedrock:{}(?:default-)?prompt-router/",
+}
+ACCOUNT_IDS = {part: re.compile(f"arn:[^:]+:{arn.format('[^:]+:[^:]+:')}.+") for part, arn in ACCOUNT_ARNS.items()}
+# The fields of AccountModel, but for what ARNs name, and the keys that have them in rows of the part.
+ACCOUNT_FIELDS: Mapping[str, Mapping[str, tuple[str, Callable[[Reader], Any]]]] = {
+    PROVISIONED: {
+        "name": ("provisionedModelName", Reader.string),
+        "status": ("status", Reader.string),
+        "created_at": ("creationTime", Reader.instant),
+        "updated_at": ("lastModifiedTime", Reader.instant),
+        "commitment_ends_at": ("commitmentExpirationTime", Reader.instant),
+    },
+    DEPLOYMENTS: {
+        "name": ("customModelDeploymentName", Reader.string),
+        "status": ("status", Reader.string),
+        "created_at": ("createdAt", Reader.instant),
+        "updated_at": ("lastUpdatedAt", Reader.instant),
+    },
+    IMPORTED: {
+        "name": ("modelName", Reader.string),
+        "created_at": ("creationTime", Reader.instant),
+        "is_chat": ("instructSupported", Reader.boolean),
+    },
+    MARKETPLACE: {
+        "status": ("status", Reader.string),
+        "created_at": ("createdAt", Reader.instant),
+        "updated_at": ("updatedAt", Reader.instant),
+    },
+    ROUTERS: {
+        "name": ("promptRouterName", Reader.string),
+        "status": ("status", Reader.string),
+        "created_at": ("createdAt", Reader.instant),
+        "updated_at": ("updatedAt", Reader.instant),
+    },
+}
+# The member of a row whose ARN names the base model.
+BASE_KEYS = {PROVISIONED: "foundationModelArn", DEPLOYMENTS: "modelArn"}
+# A custom model's ARN has its base model's id before its own; an imported one has none.
+BASE_ARN = re.compile(
+    r"arn:[^:]+:bedrock:[^:]*:[^:]*:(?:(?:foundation-model|inference-profile)/(.+)|custom-model/(.+)/[^/]+)"
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,20 +120,33 @@ class Rows:
     unread_fields: int
 
 
+NO_ROWS = Rows(rows=(), skipped_rows=0, unread_fields=0)
+
+
 def read_rows(values: Iterable[Any], part: str) -> Rows:
     """Read the rows of a part as Bedrock's JSON has them.
 
-    Source: Bedrock FoundationModelSummary for the part `models`, else InferenceProfileSummary.
+    Source: Bedrock FoundationModelSummary for models, InferenceProfileSummary for profiles, OpenAI's Model for
+    `mantle`; AccountModel and AccountSetting name the others.
     """
     reader = _RowReader()
-    read = reader.model if part == MODELS else reader.profile
-    id_key = {MODELS: "modelId", APPLICATION_PROFILES: "inferenceProfileArn"}.get(part, "inferenceProfileId")
+    readers: dict[type[Row], Callable[[str, Reader], Row]] = {
+        FoundationModel: reader.model,
+        InferenceProfile: reader.profile,
+        MantleModel: reader.mantle_model,
+        AccountModel: partial(reader.account_model, part),
+        AccountSetting: reader.setting,
+    }
+    read = readers[row_class_of(part)]
+    id_key, id_form = ID_KEYS[part], ACCOUNT_IDS.get(part)
     rows: dict[str, Row] = {}
     skipped = 0
     for value in values:
         row = Reader(value)
         try:
             row_id = row.get(id_key).string()
+            if id_form is not None and not id_form.fullmatch(row_id):
+                row.get(id_key).fail("an ARN of this part")
         except Malformed:
             skipped += 1
         else:
@@ -66,13 +162,19 @@ class _RowReader:
         self.unread = 0
 
     def model(self, model_id: str, row: Reader) -> FoundationModel:
+        return FoundationModel(id=model_id, **self._values(row, MODEL_FIELDS))
+
+    def mantle_model(self, model_id: str, row: Reader) -> MantleModel:
+        return MantleModel(id=model_id, **self._values(row, MANTLE_FIELDS))
+
+    def _values(self, row: Reader, wanted: Fields) -> dict[str, Any]:
         holders = {"": row}
         values: dict[str, Any] = {}
-        for name, holder, key, read in MODEL_FIELDS:
+        for name, holder, key, read in wanted:
             if holder not in holders:
                 holders[holder] = self._object(row.get(holder))
             values[name] = self._optional(holders[holder].get(key), read)
-        return FoundationModel(id=model_id, **values)
+        return values
 
     def profile(self, profile_id: str, row: Reader) -> InferenceProfile:
         return InferenceProfile(
@@ -82,6 +184,31 @@ class _RowReader:
             status=self._optional(row.get("status"), Reader.string),
             models=self._profile_models(row.get("models")),
         )
+
+    def setting(self, name: str, row: Reader) -> AccountSetting:
+        return AccountSetting(id=name, value=self._optional(row.get("status"), Reader.string))
+
+    def account_model(self, part: str, arn: str, row: Reader) -> AccountModel:
+        values = {name: self._optional(row.get(key), read) for name, (key, read) in ACCOUNT_FIELDS[part].items()}
+        if part == MARKETPLACE:
+            values["name"] = arn.rpartition("/")[2] or None
+        if part == ROUTERS:
+            values["base_id"] = self._base(self._object(row.get("fallbackModel")).get("modelArn"))
+            arns = self._items(row.get("models"), lambda item: item.get("modelArn").string())
+            values["profile_ids"] = tuple(it.partition("/")[2] for it in arns if ":inference-profile/" in it)
+        elif part in BASE_KEYS:
+            values["base_id"] = self._base(row.get(BASE_KEYS[part]))
+        return AccountModel(id=arn, **values)
+
+    def _base(self, value: Reader) -> str | None:
+        """What an ARN names as the model; None for an imported one, which has no base."""
+        arn = self._optional(value, Reader.string)
+        found = None if arn is None else BASE_ARN.fullmatch(arn)
+        if found is not None:
+            base_id = found[1] or found[2]
+            return None if base_id == "imported" else base_id
+        self.unread += arn is not None and ":imported-model/" not in arn
+        return None
 
     def _profile_models(self, value: Reader) -> tuple[ProfileModel, ...]:
         destinations: dict[str, set[str]] = {}

@@ -217,7 +217,7 @@ class FileStore:
                 old.unlink()
 
     @contextmanager
-    def lease(self, *, unless_younger_s: float = 0) -> Iterator[FileLease]:
+    def lease(self, *, unless_younger_s: float = 0, amends: bool = False) -> Iterator[FileLease]:
         try:
             self._make_folder()
             descriptor = self._lease_file.acquire()

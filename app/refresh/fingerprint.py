@@ -3,6 +3,7 @@
 import hashlib
 import json
 
+from app.catalog.records import MANTLE
 from config import ALL_REGIONS, Settings, partition_of
 
 DIGITS = 12
@@ -17,6 +18,8 @@ def fingerprint(settings: Settings) -> str:
         "regions": sorted(settings.regions),
         "partition": partition,
         "parts": sorted(settings.parts),
-        "project": None,
+        "project": sorted(settings.projects) or None,
     }
+    if MANTLE in settings.parts and settings.mantle_regions:
+        decisive["mantle_regions"] = sorted(settings.mantle_regions)
     return hashlib.sha256(json.dumps(decisive, sort_keys=True).encode()).hexdigest()[:DIGITS]

@@ -155,11 +155,11 @@ class FleetStore:
         self._file.check_user()
 
     @contextmanager
-    def lease(self, *, unless_younger_s: float = 0) -> Iterator[FleetLease]:
+    def lease(self, *, unless_younger_s: float = 0, amends: bool = False) -> Iterator[FleetLease]:
         if unless_younger_s:
             self._await_turn(unless_younger_s)
         with self._file.lease() as host:
-            lease = self._fleet_lease(host, unless_younger_s)
+            lease = self._amending_lease(host) if amends else self._fleet_lease(host, unless_younger_s)
             try:
                 yield lease
             finally:
@@ -167,12 +167,20 @@ class FleetStore:
 
     @contextmanager
     def job_lease(self, name: str, *, max_held_s: float, lease_s: float | None = None) -> Iterator[JobLease | None]:
-        """Only the worker that follows the fleet's server asks it, so no other one imports its library."""
+        """Only the worker that follows the fleet's server asks it, so no other one imports its library.
+
+        A host that does not have the fleet's newest catalog waits for it: what the last holder did may stand there.
+        """
         lease, lease_s = None, lease_s or engine.LEASE_S
+        is_behind = False
         if self.is_linked():
             with suppress(EngineUnreachable):
                 lock = self._engine().acquire_job(name, lease_s=lease_s)
                 lease = None if lock is None else EngineJobLease(lock, lease_s, monotonic=self._monotonic)
+                is_behind = lease is not None and self.link.is_behind(self._engine().newest())
+        if lease is not None and is_behind:
+            lease.end()
+            lease = None
         try:
             yield lease
         finally:
@@ -217,8 +225,10 @@ class FleetStore:
             raise LeaseTaken("the link is not made yet", retry_s=CONNECTING_RETRY_S)
         version = self._copy.version()
         now = self._monotonic()
-        if self._drawn_for != (version, state):
-            self._drawn_for = version, state
+        # A catalog that was only added to is of the same refresh, and draws no other moment for the next one.
+        drawn_for = version if interval_s < self._settings.refresh_s else version.ms, state
+        if self._drawn_for != drawn_for:
+            self._drawn_for = drawn_for
             self._turn_at = now + self._spread_s(interval_s, state, is_empty=not version.ms)
         turn_at = max(self._turn_at, self._rests_until)
         if now < turn_at:
@@ -259,6 +269,25 @@ class FleetStore:
         newest = max(fleet.newest, self._copy.version())
         version = _version_after(newest, fleet.now_ms, is_retry=is_retry)
         return FleetLease(host, fleet, version=version, alone=None, monotonic=self._monotonic)
+
+    def _amending_lease(self, host: Lease) -> FleetLease:
+        """A lease whose saves are further ones of the fleet's newest catalog, so that they put no host's refresh off.
+
+        Raises:
+            LeaseTaken: another host holds it, or that catalog is not the one that this host has.
+        """
+        if self.link.state is not LinkState.LINKED:
+            raise LeaseTaken("this worker does not follow the fleet's catalog", retry_s=ELECTION_RETRY_S)
+        try:
+            fleet = self._engine().acquire()
+        except EngineUnreachable as error:
+            raise LeaseTaken(str(error), retry_s=ELECTION_RETRY_S) from None
+        if fleet is None:
+            raise LeaseTaken("another host refreshes the fleet's catalog", retry_s=random.uniform(*TAKEN_RETRY_S))
+        if fleet.newest != self._copy.version():
+            fleet.release()
+            raise LeaseTaken("this host's catalog is not the fleet's newest", retry_s=ELECTION_RETRY_S)
+        return FleetLease(host, fleet, version=fleet.newest.next(), alone=None, monotonic=self._monotonic)
 
     def _alone(self, host: Lease, reason: str, *, is_retry: bool) -> FleetLease:
         now_ms = self._wall_ms() + self.link.engine_ahead_ms

@@ -7,11 +7,12 @@ from datetime import datetime
 
 import structlog
 
+from app.catalog.access import AccessState
 from app.catalog.cards import NO_CARDS, CardBook
 from app.catalog.codec import encode_state
 from app.catalog.current import Catalog
 from app.catalog.reading import Malformed
-from app.catalog.records import MODELS, CatalogState
+from app.catalog.records import ACCESS, MODELS, CatalogState
 from app.catalog.snapshot import CatalogSnapshot, build_snapshot, restrict_to_regions, reuse_models, with_cards
 from app.catalog.status import models_without_limits
 from app.refresh.formats import DECODERS, FORMAT
@@ -174,6 +175,9 @@ class StoreFollower:
             self._serve_loaded(replace(best, retries=0, retried_at=None))
 
     def _of_my_regions(self, state: CatalogState) -> CatalogState:
+        """What the settings ask for decides, and not those that the state was stored with."""
+        has_access = ACCESS in self._settings.parts
+        state = replace(state, access=state.access or AccessState() if has_access else None)
         regions = self._settings.regions
         return state if regions == (ALL_REGIONS,) else restrict_to_regions(state, regions)
 

@@ -11,7 +11,7 @@ import structlog
 from app.catalog.cards import NO_CARDS, CardBook
 from app.catalog.current import Catalog
 from app.catalog.next_snapshot import is_incomplete, never_listed, next_snapshot
-from app.catalog.records import PartResult
+from app.catalog.records import ACCESS, BASE_PARTS, PartResult
 from app.catalog.snapshot import CatalogSnapshot
 from app.discovery.parent import Visits
 from app.refresh.arriving import ArrivingResults
@@ -19,10 +19,18 @@ from app.refresh.follower import StoreFollower, decoded, settings_of
 from app.refresh.result import Refresh, log_refresh
 from app.refresh.schedule import RefreshSchedule
 from app.refresh.scheduler import STOP_TIMEOUT_S
-from app.refresh.store import LEASE_REPLACED, Lease, LeaseLost, LeaseTaken, SnapshotStore, StoreUnreachable
+from app.refresh.store import (
+    LEASE_REPLACED,
+    NO_VERSION,
+    Lease,
+    LeaseLost,
+    LeaseTaken,
+    SnapshotStore,
+    StoreUnreachable,
+)
 from app.telemetry import metrics
 from app.telemetry.change_metrics import count_events
-from config import ALL_REGIONS, Settings
+from config import ALL_REGIONS, Settings, requested_parts
 
 log = structlog.get_logger(__name__)
 
@@ -159,6 +167,27 @@ class Refresher:
                     raise
                 time.sleep(LEASE_POLL_S)
 
+    def amend(self, change: Callable[[CatalogSnapshot], CatalogSnapshot]) -> bool:
+        """Publish and store the current catalog with something added that no refresh brings.
+
+        Returns:
+            False where that cannot be now, as while a refresh is under way.
+        """
+        try:
+            with self._store.lease(amends=True) as lease:
+                self.reload_if_changed()
+                latest = self._catalog.latest
+                known = self._follower.known
+                # What was borrowed from other settings is not this store's to save.
+                if latest is None or known.problem is not None or known.version == NO_VERSION:
+                    return False
+                changed = change(latest)
+                self._follower.publish_refreshed(changed, lease)
+                count_events(latest.state.events, changed.state.events)
+                return True
+        except (LeaseTaken, LeaseLost, StoreUnreachable):
+            return False
+
     def _check_settings(self) -> None:
         """
         Raises:
@@ -189,7 +218,9 @@ class Refresher:
         """
         began = time.monotonic()
         previous = self._catalog.latest
-        arriving = ArrivingResults(self._publisher(previous, lease, only=only))
+        arriving = ArrivingResults(
+            self._publisher(previous, lease, only=only), awaited=self._awaited(previous, only=only)
+        )
 
         def take(result: PartResult) -> None:
             on_result(result)
@@ -232,8 +263,9 @@ class Refresher:
     def _publisher(
         self, previous: CatalogSnapshot | None, lease: Lease | None, *, only: tuple[str, ...]
     ) -> Callable[[tuple[PartResult, ...]], None] | None:
-        """Publishes what has arrived so far; None where all was listed before, so that nothing is urgent."""
-        if previous is not None and not is_incomplete(previous.state):
+        """Publishes what has arrived so far; None where all was listed before and no optional part is waited for."""
+        only_base = set(requested_parts(self._settings)) <= set(BASE_PARTS)
+        if previous is not None and not is_incomplete(previous.state) and only_base:
             return None
         known = () if previous is None else previous.state.regions
 
@@ -243,6 +275,15 @@ class Refresher:
             self._follower.publish_refreshed(snapshot, lease)
 
         return publish
+
+    def _awaited(
+        self, previous: CatalogSnapshot | None, *, only: tuple[str, ...]
+    ) -> tuple[tuple[str, str], ...] | None:
+        """What is published before optional parts are in; None where all is published as it arrives."""
+        if previous is None or is_incomplete(previous.state):
+            return None
+        regions = only or self._regions((), previous.state.regions)
+        return tuple((region, part) for region in regions for part in self._settings.parts if part in BASE_PARTS)
 
     def _regions(self, results: tuple[PartResult, ...], known: tuple[str, ...]) -> tuple[str, ...]:
         """The regions of a refresh that is under way: of `all`, those that are known, and those that answered."""
@@ -265,12 +306,14 @@ class Refresher:
             results,
             source=self._settings.source,
             regions=regions,
-            parts=self._settings.parts,
+            parts=requested_parts(self._settings),
+            projects=self._settings.projects if self._settings.source == "aws" else (),
             at=self._clock(),
             max_stale=timedelta(seconds=self._settings.max_stale_s),
             configured_regions=self._settings.regions,
             is_complete=is_complete,
             is_retry=is_retry,
+            has_access=ACCESS in self._settings.parts,
             invoke_order=self._settings.invoke_order,
             cards=self._cards(),
             version_ms=None if lease is None else lease.version.ms,

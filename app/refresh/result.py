@@ -1,10 +1,19 @@
 """What a refresh brought, for its caller and for the log."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import structlog
 
-from app.catalog.records import MODELS, PartFailure, PartListing, PartResult
+from app.catalog.records import (
+    ACCOUNT_PARTS,
+    BASE_PARTS,
+    MODELS,
+    PROJECT_PARTS,
+    PartFailure,
+    PartListing,
+    PartResult,
+)
 from app.catalog.snapshot import CatalogSnapshot
 from app.catalog.status import models_without_limits
 
@@ -12,6 +21,7 @@ log = structlog.get_logger(__name__)
 
 # A part that loses more of its rows than this in one refresh is worth a look.
 SHRUNK = 0.5
+PROJECT_LISTINGS = tuple(it for it in PROJECT_PARTS if it not in ACCOUNT_PARTS)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,8 +47,8 @@ class Refresh:
 
     @property
     def failed(self) -> int:
-        """How many of these have a part that failed."""
-        return len({it.region for it in self.snapshot.state.failures} & self.regions)
+        """How many of these have a base part that failed."""
+        return len({it.region for it in self.snapshot.state.failures if it.part in BASE_PARTS} & self.regions)
 
     @property
     def listed(self) -> int:
@@ -51,11 +61,23 @@ def log_refresh(done: Refresh, previous: CatalogSnapshot | None) -> None:
     state = done.snapshot.state
     listings = {(it.region, it.part): it for it in state.listings if it.region in done.regions}
     failures = [it for it in state.failures if it.region in done.regions]
+    refused: dict[tuple[str, str], list[str]] = {}
     for failure in failures:
-        _log_failure(failure, listings.pop((failure.region, failure.part), None))
+        kept = listings.pop((failure.region, failure.part), None)
+        if failure.part in ACCOUNT_PARTS:
+            continue
+        if failure.action and failure.part not in BASE_PARTS:
+            refused.setdefault((failure.part, failure.action), []).append(failure.region)
+        elif failure.part not in PROJECT_LISTINGS:
+            _log_failure(failure, kept)
+    for (part, action), regions in refused.items():
+        # One line for all: a policy is of the account, and what it lacks costs no region its models.
+        log.warning("part_not_permitted", part=part, missing_permission=action, regions=sorted(regions))
+    _log_project_failures([it for it in failures if it.part in PROJECT_LISTINGS and not it.action])
     before = {} if previous is None else {(it.region, it.part): it for it in previous.state.listings}
     for key, listing in listings.items():
-        _log_listing(listing, before.get(key))
+        if listing.part not in ACCOUNT_PARTS:
+            _log_listing(listing, before.get(key))
     fresh = listings.values()
     report = log.info if done.listed else log.error
     report(
@@ -87,6 +109,21 @@ def _log_failure(failure: PartFailure, kept: PartListing | None) -> None:
         duration_ms=failure.duration_ms,
         serving=f"its listing of {kept.listed_at.isoformat(timespec='seconds')}" if kept else "nothing of it",
     )
+
+
+def _log_project_failures(failures: Sequence[PartFailure]) -> None:
+    """A line for all regions that failed alike. What a region keeps for the account stands in the status alone."""
+    alike: dict[tuple[str, str], list[PartFailure]] = {}
+    for failure in failures:
+        alike.setdefault((failure.part, failure.code), []).append(failure)
+    for (part, code), found in alike.items():
+        log.warning(
+            "project_failed",
+            part=part,
+            code=code,
+            regions=[it.region for it in found],
+            detail=found[0].detail,
+        )
 
 
 def _log_listing(listing: PartListing, before: PartListing | None) -> None:

@@ -32,6 +32,8 @@ class RefreshSchedule:
         self._retry_pause: timedelta | None = None
         self._attempted_at: datetime | None = None
         self._not_before = 0.0
+        # The refresh or retry that the next retry follows; a catalog that was only added to is of the same one.
+        self._retry_follows: object = None
 
     def is_due(self) -> bool:
         """Whether a refresh or a retry is."""
@@ -78,5 +80,9 @@ class RefreshSchedule:
         self._note_retry(state, now)
 
     def _note_retry(self, state: CatalogState, now: float) -> None:
+        last = state.attempted_at, state.retried_at, state.retries
+        if last == self._retry_follows:
+            return
+        self._retry_follows = last
         self._retry_pause = pause = retry_pause(state, interval=self._interval)
         self._retry_at = None if pause is None else now + pause.total_seconds()

@@ -137,12 +137,13 @@ class SnapshotStore(Protocol):
     def quarantine(self, reason: str) -> None:
         """Put the bytes last loaded, which turned out to be no catalog, where no process loads them."""
 
-    def lease(self, *, unless_younger_s: float = 0) -> AbstractContextManager[Lease]:
+    def lease(self, *, unless_younger_s: float = 0, amends: bool = False) -> AbstractContextManager[Lease]:
         """Hold the right to refresh for the length of a `with`; it ends with its holder, however that dies.
 
         Args:
             unless_younger_s: how old the caller takes the catalog to be; 0 for a refresh at any age. A store with a
                 clock of its own refuses where that says otherwise.
+            amends: what is saved is the last refresh's catalog with something added, which puts no refresh off.
 
         Raises:
             LeaseTaken, NotDue

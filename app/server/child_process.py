@@ -44,6 +44,7 @@ def run_child(
     *,
     deadline: float,
     stopping: Callable[[], bool],
+    given: bytes = b"",
 ) -> None:
     """Run a child to its end; when this returns or raises, it and all that it started are dead and waited for.
 
@@ -52,13 +53,14 @@ def run_child(
         feed: takes what the child writes, as it comes; what it raises ends the run.
         deadline: on the monotonic clock.
         stopping: asked every tenth of a second; True ends the run.
+        given: what is written to its standard input, which stays open.
 
     Raises:
         ChildProcessFailed: the deadline came, the parent is stopping, or the child failed or could not be started.
     """
     try:
         with _child(command, environ) as child:
-            _read(name, child, feed, deadline, stopping)
+            _exchange(name, child, given, feed, deadline, stopping)
     except OSError as error:
         raise ChildProcessFailed(f"{name} could not be run: {error.strerror or type(error).__name__}") from None
 
@@ -90,14 +92,15 @@ def _child(command: tuple[str, ...], environ: Mapping[str, str]) -> Iterator["su
                 pipe.close()
 
 
-def _read(
+def _exchange(
     name: str,
     child: "subprocess.Popen[bytes]",
+    given: bytes,
     feed: Callable[[bytes], None],
     deadline: float,
     stopping: Callable[[], bool],
 ) -> None:
-    """Read until the child has closed both pipes and ended."""
+    """Write what is given, and read until the child has closed both pipes and ended."""
 
     def check_time() -> None:
         if stopping():
@@ -105,15 +108,24 @@ def _read(
         if time.monotonic() > deadline:
             raise ChildProcessFailed(PAST_DEADLINE)
 
-    assert child.stdout is not None and child.stderr is not None
+    assert child.stdin is not None and child.stdout is not None and child.stderr is not None
+    left = memoryview(given)
     complaint = b""
     with selectors.DefaultSelector() as selector:
         for pipe in (child.stdout, child.stderr):
             os.set_blocking(pipe.fileno(), False)
             selector.register(pipe, selectors.EVENT_READ)
+        if left:
+            os.set_blocking(child.stdin.fileno(), False)
+            selector.register(child.stdin, selectors.EVENT_WRITE)
         while selector.get_map():
             check_time()
             for key, _ in selector.select(POLL_S):
+                if key.fileobj is child.stdin:
+                    left = _written(key.fd, left)
+                    if not left:
+                        selector.unregister(key.fileobj)
+                    continue
                 data = os.read(key.fd, READ_BYTES)
                 if not data:
                     selector.unregister(key.fileobj)
@@ -132,6 +144,14 @@ def _read(
         raise ChildProcessFailed(f"{name} {end}: {redacted(last) or 'no message'}")
 
 
+def _written(descriptor: int, left: memoryview) -> memoryview:
+    """Write what a pipe takes; what is left, none where the child reads no more."""
+    try:
+        return left[os.write(descriptor, left) :]
+    except BrokenPipeError:
+        return left[:0]
+
+
 def _signal(number: int) -> str:
     """`SIGKILL`, as from a kernel that is out of memory; real-time signals have no name."""
     try:
@@ -143,7 +163,7 @@ def _signal(number: int) -> str:
 def exit_with_parent() -> None:
     """In the child: end as soon as the parent does, however that dies, if the arguments ask for it.
 
-    The parent holds the other end of standard input and never writes.
+    The parent holds the other end of standard input, and writes there what the child has read before it calls this.
     """
 
     def wait() -> None:

@@ -17,6 +17,7 @@ from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_late
 from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
 from prometheus_client.registry import Collector
 
+from app.catalog.records import ACCOUNT_PARTS
 from app.catalog.status import FRESH, UNAVAILABLE, CatalogStatus
 
 NAMESPACE = "model_catalog"
@@ -333,7 +334,7 @@ def catalog_metrics(status: CatalogStatus, refresh_s: int) -> Iterator[Metric]:
     visit = _by_part("region_visit_seconds", "How long the last visit took.")
     failure = _by_part("region_failure", "1 for the code with which the last visit failed.", "code")
     for region in status.regions:
-        for part in region.parts:
+        for part in (it for it in region.parts if it.part not in ACCOUNT_PARTS):
             labels = [region.region, part.part]
             listed.add_metric(labels, 1 if part.state == FRESH else 0)
             rows.add_metric(labels, part.rows)

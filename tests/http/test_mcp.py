@@ -196,7 +196,15 @@ SOMETIMES = {
     "destinations",
     "retires_at",
     "alias_of",
+    "projects",
     "max_input_tokens",
+    "mantle",
+    "endpoints",
+    "data_retention",
+    "base_model_id",
+    "status",
+    "updated_at",
+    "commitment_ends_at",
 }
 
 CALLS: list[tuple[str, dict[str, Any], str]] = [

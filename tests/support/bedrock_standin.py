@@ -1,4 +1,4 @@
-"""Bedrock's control plane on loopback: moto with the two listings that it lacks, over real HTTP, and able to fail.
+"""Bedrock's control plane on loopback: moto with the listings that it lacks, over real HTTP, and able to fail.
 
 Real boto3 clients reach it through `AWS_ENDPOINT_URL_BEDROCK`; the region is the one that they sign for. By hand:
 `python -m tests.support.bedrock_standin --regions 31 --latency-ms 150 --port 9000 --fault eu-west-1=hang`; a fault of
@@ -24,6 +24,8 @@ from moto.core.request import Request
 from moto.core.routing import get_service_router
 from werkzeug.test import create_environ
 
+from tests.support.access_standin import AccessOperations, RegionAccess, spoiled_access
+
 Row = Any
 # A body, and headers with the status among them, as moto has it.
 Answer = tuple[bytes, dict[str, str]]
@@ -34,6 +36,8 @@ APPLICATION_CALLS = "ListInferenceProfiles of type APPLICATION"
 
 # Errors as AWS words them: with identities that are for the operator alone.
 REFUSALS = {
+    "missing": (404, "ResourceNotFoundException", "The resource you requested does not exist."),
+    "invalid": (400, "ValidationException", "The provided model identifier is invalid."),
     "throttled": (429, "ThrottlingException", "Too many requests, please wait before trying again."),
     "denied": (
         403,
@@ -48,6 +52,9 @@ REFUSALS = {
     ),
     "expired": (403, "ExpiredTokenException", "The security token included in the request is expired"),
     "error": (500, "InternalServerException", "The server has encountered an internal error."),
+    # How a region says that it does not have a part at all.
+    "unknown": (404, "UnknownOperationException", "The requested operation is not recognized by the service."),
+    "nameless": (403, "AccessDeniedException", "Your account is not authorized to invoke this API operation."),
 }
 # Faults on the connection: no answer, an answer cut in half, a byte now and then, a reset.
 BROKEN = ("hang", "half", "drip", "reset")
@@ -101,6 +108,74 @@ def application_profile_row(name: str, *model_arns: str, region: str = "us-east-
     } | changes
 
 
+# (what the ARN of one is, the keys of its ARN and its name, its other members)
+ACCOUNT_ROWS: dict[str, tuple[str, str, str, dict[str, Any]]] = {
+    "provisioned": (
+        "bedrock:{}:provisioned-model",
+        "provisionedModelArn",
+        "provisionedModelName",
+        {
+            "modelArn": "arn:aws:bedrock:us-east-1::foundation-model/maker.common-0-v1:0",
+            "desiredModelArn": "arn:aws:bedrock:us-east-1::foundation-model/maker.common-0-v1:0",
+            "foundationModelArn": "arn:aws:bedrock:us-east-1::foundation-model/maker.common-0-v1:0",
+            "modelUnits": 1,
+            "desiredModelUnits": 1,
+            "status": "InService",
+            "creationTime": "2026-03-01T00:00:00Z",
+            "lastModifiedTime": "2026-03-02T00:00:00Z",
+            "commitmentExpirationTime": "2027-03-01T00:00:00Z",
+        },
+    ),
+    "deployments": (
+        "bedrock:{}:custom-model-deployment",
+        "customModelDeploymentArn",
+        "customModelDeploymentName",
+        {
+            "modelArn": f"arn:aws:bedrock:us-east-1:{ACCOUNT}:custom-model/maker.common-0-v1:0/abcdefghijkl",
+            "status": "Active",
+            "createdAt": "2026-03-01T00:00:00Z",
+        },
+    ),
+    "imported": (
+        "bedrock:{}:imported-model",
+        "modelArn",
+        "modelName",
+        {"creationTime": "2026-03-01T00:00:00Z", "instructSupported": True, "modelArchitecture": "llama"},
+    ),
+    "marketplace": (
+        "sagemaker:{}:endpoint",
+        "endpointArn",
+        "",
+        {
+            "modelSourceIdentifier": "arn:aws:sagemaker:us-east-1:aws:hub-content/SageMakerPublicHub/Model/m/1.0",
+            "status": "REGISTERED",
+            "createdAt": "2026-03-01T00:00:00Z",
+            "updatedAt": "2026-03-02T00:00:00Z",
+        },
+    ),
+    "routers": (
+        "bedrock:{}:prompt-router",
+        "promptRouterArn",
+        "promptRouterName",
+        {
+            "models": [{"modelArn": "arn:aws:bedrock:us-east-1::foundation-model/maker.common-0-v1:0"}],
+            "fallbackModel": {"modelArn": "arn:aws:bedrock:us-east-1::foundation-model/maker.common-0-v1:0"},
+            "routingCriteria": {"responseQualityDifference": 10.0},
+            "status": "AVAILABLE",
+            "type": "custom",
+        },
+    ),
+}
+
+
+def account_row(part: str, name: str, *, region: str = "us-east-1", **changes: Any) -> Row:
+    """Something callable that the account made, as the list of its part words it."""
+    arn, id_key, name_key, members = ACCOUNT_ROWS[part]
+    row_id = name if part == "marketplace" else f"{zlib.crc32(name.encode()):012x}"
+    row = {id_key: f"arn:aws:{arn.format(f'{region}:{ACCOUNT}')}/{row_id}", **members}
+    return row | ({name_key: name} if name_key else {}) | changes
+
+
 @dataclass
 class Region:
     """What a region lists and how it answers; change any of it while the server runs.
@@ -112,12 +187,18 @@ class Region:
     models: list[Row] = field(default_factory=list)
     profiles: list[Row] = field(default_factory=list)
     application_profiles: list[Row] = field(default_factory=list)
+    provisioned: list[Row] = field(default_factory=list)
+    deployments: list[Row] = field(default_factory=list)
+    imported: list[Row] = field(default_factory=list)
+    marketplace: list[Row] = field(default_factory=list)
+    routers: list[Row] = field(default_factory=list)
     latency_ms: int = 0
     fault: str | None = None
     faults: dict[str, str | None] = field(default_factory=dict)
     body: bytes | None = None
     bodies: dict[str, bytes] = field(default_factory=dict)
     status: int = 200
+    access: RegionAccess = field(default_factory=RegionAccess)
     in_flight: int = 0
     most_in_flight: int = 0
 
@@ -151,6 +232,7 @@ class BedrockStandin(ThreadingHTTPServer):
             region.latency_ms = latency_ms
         self.calls: Counter[tuple[str, str]] = Counter()
         self.count = threading.Lock()
+        self.in_flight = self.most_in_flight = 0
         self.closing = threading.Event()
         # moto builds its table of operations at the first use, which forty threads at once make a matter of seconds.
         get_service_router("bedrock")
@@ -192,8 +274,8 @@ class BedrockStandin(ThreadingHTTPServer):
         """A client that was killed is no news."""
 
 
-class _Bedrock(BedrockResponse):
-    """moto's Bedrock with the two operations; the fault decides what a region's rows become."""
+class _Bedrock(AccessOperations, BedrockResponse):
+    """moto's Bedrock with the listings' operations; the fault decides what a region's rows become."""
 
     def __init__(self, standin: BedrockStandin) -> None:
         super().__init__()
@@ -208,6 +290,31 @@ class _Bedrock(BedrockResponse):
     def list_inference_profiles(self) -> Answer:
         part = "application_profiles" if self._get_param("type") == "APPLICATION" else "profiles"
         return self._answer("ListInferenceProfiles", "inferenceProfileSummaries", part)
+
+    def answer_access(self, operation: str, body: dict[str, Any] | None, fault: str | None) -> Answer:
+        self.part = "access"
+        region = self.standin.regions.get(self.region)
+        with self.standin.count:
+            self.standin.calls[self.region, operation] += 1
+        fault = fault or (region.fault_of("access") if region else "unrecognized")
+        if fault in REFUSALS:
+            return _refusal(fault, operation)
+        return spoiled_access(body, fault) or _refusal("missing", operation)
+
+    def list_provisioned_model_throughputs(self) -> Answer:
+        return self._answer("ListProvisionedModelThroughputs", "provisionedModelSummaries", "provisioned")
+
+    def list_custom_model_deployments(self) -> Answer:
+        return self._answer("ListCustomModelDeployments", "modelDeploymentSummaries", "deployments")
+
+    def list_imported_models(self) -> Answer:
+        return self._answer("ListImportedModels", "modelSummaries", "imported")
+
+    def list_marketplace_model_endpoints(self) -> Answer:
+        return self._answer("ListMarketplaceModelEndpoints", "marketplaceModelEndpoints", "marketplace")
+
+    def list_prompt_routers(self) -> Answer:
+        return self._answer("ListPromptRouters", "promptRouterSummaries", "routers")
 
     def _answer(self, operation: str, key: str, part: str) -> Answer:
         self.part = part
@@ -249,7 +356,8 @@ def _spoiled(rows: list[Row], part: str, fault: str | None) -> list[Row]:
     if fault == "empty":
         return []
     if fault == "bare":
-        required = ("modelId", "modelArn", "inferenceProfileId", "inferenceProfileArn", "models")
+        account = [id_key for _, id_key, _, _ in ACCOUNT_ROWS.values()]
+        required = ("modelId", "modelArn", "inferenceProfileId", "inferenceProfileArn", "models", *account)
         return [{name: row[name] for name in required if name in row} for row in rows]
     if fault == "mistyped":
         junk: list[Row] = [None, 7, "row", [], {}, {"modelId": 7, "inferenceProfileId": ["x"], "models": "none"}]
@@ -274,6 +382,8 @@ class _Handler(BaseHTTPRequestHandler):
         with standin.count:
             region.in_flight += 1
             region.most_in_flight = max(region.most_in_flight, region.in_flight)
+            standin.in_flight += 1
+            standin.most_in_flight = max(standin.most_in_flight, standin.in_flight)
         try:
             time.sleep(region.latency_ms / 1000)
             status, headers, body = bedrock.call_action()
@@ -281,6 +391,7 @@ class _Handler(BaseHTTPRequestHandler):
         finally:
             with standin.count:
                 region.in_flight -= 1
+                standin.in_flight -= 1
 
     def _send(self, region: Region, part: str, status: int, headers: dict[str, str], body: bytes | str) -> None:
         body = body.encode() if isinstance(body, str) else body

@@ -4,10 +4,12 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from app.catalog.cards import NO_CARDS, CardBook
 from app.catalog.entries import INVOKE_ORDER
 from app.catalog.records import (
     APPLICATION_PROFILES,
     BASE_PARTS,
+    MANTLE,
     MODELS,
     ON_DEMAND,
     PROFILES,
@@ -15,8 +17,10 @@ from app.catalog.records import (
     CatalogState,
     FoundationModel,
     InferenceProfile,
+    MantleModel,
     PartFailure,
     PartListing,
+    Row,
 )
 from app.catalog.scope import Scope
 from app.catalog.snapshot import CatalogSnapshot, build_snapshot
@@ -56,10 +60,11 @@ def profile(
 
 def listing(
     region: str,
-    *rows: FoundationModel | InferenceProfile,
+    *rows: Row,
     at: datetime = NOW,
     without: Collection[str] = (),
     application_profiles: Iterable[InferenceProfile] | None = None,
+    mantle: Iterable[str | MantleModel] | None = None,
     **changes: Any,
 ) -> tuple[PartListing, ...]:
     """What a region lists, a listing a part.
@@ -67,14 +72,17 @@ def listing(
     Args:
         without: the parts that were never listed.
         application_profiles: those of the account, where they are asked for.
+        mantle: the models on Mantle, or their ids, where that is asked.
         changes: other fields of each part's listing.
     """
-    parts: dict[str, tuple[FoundationModel | InferenceProfile, ...]] = {
+    parts: dict[str, tuple[Row, ...]] = {
         MODELS: tuple(row for row in rows if isinstance(row, FoundationModel)),
         PROFILES: tuple(row for row in rows if isinstance(row, InferenceProfile)),
     }
     if application_profiles is not None:
         parts[APPLICATION_PROFILES] = tuple(application_profiles)
+    if mantle is not None:
+        parts[MANTLE] = tuple(MantleModel(id=it) if isinstance(it, str) else it for it in mantle)
     return tuple(
         PartListing(region=region, part=part, listed_at=at, rows=found, **changes)
         for part, found in parts.items()
@@ -97,6 +105,7 @@ def snapshot(
     *regions: Iterable[PartListing],
     at: datetime = NOW,
     invoke_order: Sequence[str] = INVOKE_ORDER,
+    cards: CardBook = NO_CARDS,
     **changes: Any,
 ) -> CatalogSnapshot:
     """The snapshot of what the regions list, which stand in order of preference.
@@ -115,7 +124,7 @@ def snapshot(
         "parts": tuple(dict.fromkeys((*BASE_PARTS, *(it.part for it in named)))),
         "listings": listings,
     }
-    return build_snapshot(CatalogState(**(fields | changes)), at=at, invoke_order=invoke_order)
+    return build_snapshot(CatalogState(**(fields | changes)), at=at, invoke_order=invoke_order, cards=cards)
 
 
 def numbered(count: int, region: str = "us-east-1") -> CatalogSnapshot:

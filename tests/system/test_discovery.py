@@ -9,7 +9,7 @@ from app.catalog.records import APPLICATION_PROFILES, MODELS, PROFILES, PartFail
 from app.discovery import bedrock
 from app.discovery.bedrock import BedrockSource, visit_part
 from app.discovery.parent import discover
-from config import PARTS, Settings, read_settings
+from config import Settings, read_settings
 from tests.support.bedrock_standin import (
     ACCOUNT,
     APPLICATION_CALLS,
@@ -20,6 +20,7 @@ from tests.support.bedrock_standin import (
 )
 
 EAST, WEST = "us-east-1", "us-west-2"
+ALL_OF_BEDROCK = (MODELS, PROFILES, APPLICATION_PROFILES)
 
 
 @pytest.fixture
@@ -58,7 +59,7 @@ def test_the_child_visits_each_part_of_each_region(standin: BedrockStandin) -> N
 def test_application_profiles_are_asked_for_where_they_are_configured(standin: BedrockStandin) -> None:
     row = application_profile_row("billing", "arn:aws:bedrock:us-east-1::foundation-model/a")
     standin[EAST].application_profiles = [row]
-    listing = found(Settings(regions=(EAST,), parts=PARTS))[EAST, APPLICATION_PROFILES]
+    listing = found(Settings(regions=(EAST,), parts=ALL_OF_BEDROCK))[EAST, APPLICATION_PROFILES]
 
     assert isinstance(listing, PartListing)
     assert [row.id for row in listing.rows] == [row["inferenceProfileArn"]]

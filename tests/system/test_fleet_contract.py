@@ -43,6 +43,7 @@ ENGINES = ["memory", pytest.param("redis", marks=needs_redis), pytest.param("val
 @pytest.fixture(autouse=True)
 def short_leases(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(engine, "LEASE_S", LEASE_S)
+    monkeypatch.setattr(engine, "BLOCK_S", 0.1)
 
 
 @pytest.fixture(params=ENGINES)

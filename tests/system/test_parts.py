@@ -142,7 +142,11 @@ def test_application_profiles_are_served_by_their_arn_and_stay_out_of_log_and_me
     assert models["a"]["aws_bedrock"]["inference_profiles"] == {"us.a": [EAST]}
     assert (found.status_code, found.json()["id"]) == (200, arn)
     assert standin.calls[EAST, APPLICATION_CALLS] == 1
-    [failed] = service.events("region_failed")
-    assert (failed["region"], failed["part"], failed["missing_permission"]) == (WEST, "application_profiles", ACTION)
+    [refused] = service.events("part_not_permitted")
+    assert (refused["regions"], refused["part"], refused["missing_permission"]) == (
+        [WEST],
+        "application_profiles",
+        ACTION,
+    )
     assert ACCOUNT not in metrics
     assert ACCOUNT not in service.log()

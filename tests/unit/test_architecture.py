@@ -41,13 +41,15 @@ ROOMS: dict[str, set[str]] = {
 LIBRARIES: dict[str, set[str]] = {it: set() for it in ("config", "app.catalog", "app.errors", "app.atomic_file")}
 
 # What imports boto3, and the children that serving processes start, in which alone that is imported.
-MAY_IMPORT_BOTO = {"app.discovery.bedrock", "app.discovery.tls", "app.auth.aws_child"}
-CHILDREN = {"app.discovery.__main__", "app.auth.aws_child"}
+MAY_IMPORT_BOTO = {f"app.discovery.{it}" for it in ("access_child", "bedrock", "mantle", "tls")}
+MAY_IMPORT_BOTO |= {"app.auth.aws_child"}
+CHILDREN = {"app.discovery.__main__", "app.discovery.access_child", "app.auth.aws_child"}
 EMPTY_OF_IMPORTS = ("app", "app.discovery", "app.auth")
 
 # (module, function): a job's or a tool's top, where anything that goes wrong is logged with its traceback.
 MAY_CATCH_ALL = {
     ("app.auth.aws_child", "read_source"),
+    ("app.discovery.access_child", "_ask"),
     ("app.discovery.bedrock", "visit_part"),
     ("app.refresh.scheduler", "run_logged"),
     ("app.api.mcp.server", "_call"),

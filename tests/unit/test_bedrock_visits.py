@@ -1,6 +1,7 @@
 """What a visit to a region makes of each part: botocore's stub stands in for the answers."""
 
 import threading
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -10,10 +11,16 @@ from botocore.config import Config
 from botocore.exceptions import ClientError, EndpointConnectionError
 from botocore.stub import Stubber
 
+from app.catalog.parts import OWN_PARTS
+from app.catalog.parts import PARTS as PARTS_BY_NAME
 from app.catalog.records import (
     APPLICATION_PROFILES,
+    DEPLOYMENTS,
+    MANTLE,
     MODELS,
     PROFILES,
+    PROVISIONED,
+    AccountModel,
     FoundationModel,
     InferenceProfile,
     PartFailure,
@@ -22,12 +29,16 @@ from app.catalog.records import (
 )
 from app.discovery import bedrock
 from app.discovery.bedrock import CALLS, BedrockSource, NoBedrockRegions, visit_part
+from app.discovery.connections import Connections
 from app.telemetry.redaction import redacted
-from config import PARTS, Settings
-from tests.support.bedrock_standin import ACCOUNT, model_row, profile_row
+from config import PARTS, PROJECT_PARTS, Settings, listed_parts
+from tests.support.bedrock_standin import ACCOUNT, account_row, model_row, profile_row
 
 EAST, WEST = "us-east-1", "us-west-2"
 TYPES = {PROFILES: "SYSTEM_DEFINED", APPLICATION_PROFILES: "APPLICATION"}
+
+# Those that boto3 lists for the account.
+ACCOUNT_CALLS = tuple(part for part in CALLS if part not in PROJECT_PARTS)
 
 
 def answering(part: str, *pages: list[dict[str, Any]]) -> Callable[[], Any]:
@@ -35,7 +46,8 @@ def answering(part: str, *pages: list[dict[str, Any]]) -> Callable[[], Any]:
     client = boto3.client("bedrock", region_name=EAST)
     stub = Stubber(client)
     for number, page in enumerate(pages):
-        arguments: dict[str, Any] = {} if part == MODELS else {"typeEquals": TYPES[part], "maxResults": 1000}
+        arguments: dict[str, Any] = {} if part == MODELS else {"maxResults": 1000}
+        arguments |= {"typeEquals": TYPES[part]} if part in TYPES else {}
         answer: dict[str, Any] = {CALLS[part].rows: page}
         if number:
             arguments["nextToken"] = str(number)
@@ -54,6 +66,13 @@ def refusing(part: str, code: str, message: str = "no") -> Callable[[], Any]:
     return lambda: client
 
 
+def wait_until(holds: Callable[[], bool]) -> bool:
+    give_up = time.monotonic() + 20
+    while not holds() and time.monotonic() < give_up:
+        time.sleep(0.01)
+    return holds()
+
+
 def raising(error: Exception) -> Callable[[], Any]:
     def make() -> Any:
         raise error
@@ -68,7 +87,68 @@ def failure(client: Callable[[], Any], part: str = MODELS) -> PartFailure:
 
 
 def test_every_part_that_can_be_configured_has_its_call() -> None:
-    assert tuple(CALLS) == PARTS
+    assert {*CALLS, MANTLE} == {*listed_parts(PARTS), *PROJECT_PARTS} == set(PARTS_BY_NAME)
+
+
+@pytest.mark.parametrize("part", OWN_PARTS)
+def test_what_the_account_made_comes_from_every_page(part: str) -> None:
+    pages = [account_row(part, "a")], [account_row(part, "b"), account_row(part, "a")]
+    result = visit_part(answering(part, *pages), EAST, part)
+
+    assert isinstance(result, PartListing)
+    assert [row.name for row in result.rows if isinstance(row, AccountModel)] == ["a", "b"]
+    assert (result.skipped_rows, result.unread_fields) == (0, 0)
+
+
+@pytest.mark.parametrize("part", ACCOUNT_CALLS)
+def test_a_part_that_is_not_permitted_names_the_action_of_its_row_in_the_table(part: str) -> None:
+    message = f"User is not authorized to perform: {PARTS_BY_NAME[part].action}"
+
+    assert failure(refusing(part, "AccessDeniedException", message), part).action == PARTS_BY_NAME[part].action
+
+
+@pytest.mark.parametrize(
+    ("part", "code", "is_offered"),
+    [
+        *((part, "UnknownOperationException", False) for part in OWN_PARTS),
+        (PROVISIONED, "AccessDeniedException", False),
+        (DEPLOYMENTS, "AccessDeniedException", True),
+        (PROVISIONED, "ThrottlingException", True),
+        (MODELS, "UnknownOperationException", True),
+    ],
+)
+def test_a_part_that_a_region_does_not_have_is_none_of_it_there(part: str, code: str, is_offered: bool) -> None:
+    result = visit_part(refusing(part, code, "Your account is not authorized."), EAST, part)
+
+    assert isinstance(result, PartFailure) is is_offered
+    assert is_offered or (isinstance(result, PartListing) and result.rows == ())
+
+
+def test_optional_parts_take_the_places_that_base_parts_leave() -> None:
+    connections = Connections(3, base_calls=2)
+    began: list[str] = []
+    base_ends, all_ends = threading.Event(), threading.Event()
+
+    def call(name: str, ends: threading.Event) -> None:
+        with connections.open(is_base=name == "base"):
+            began.append(name)
+            ends.wait(20)
+
+    threads = [threading.Thread(target=call, args=("optional", all_ends)) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    assert wait_until(lambda: began == ["optional"])
+    for _ in range(2):
+        threads.append(threading.Thread(target=call, args=("base", base_ends)))
+        threads[-1].start()
+    assert wait_until(lambda: began == ["optional", "base", "base"])
+    base_ends.set()
+    assert wait_until(lambda: began == ["optional", "base", "base", "optional", "optional"])
+    all_ends.set()
+    for thread in threads:
+        thread.join(20)
+
+    assert began.count("optional") == 4
 
 
 def test_models_come_in_one_answer() -> None:
@@ -191,17 +271,32 @@ def test_a_part_that_hangs_keeps_no_other_part_waiting(monkeypatch: pytest.Monke
     others_came = threading.Event()
     order: list[str] = []
 
-    def visit(client: Callable[[], Any], region: str, part: str) -> PartResult:
+    def visit(client: Callable[[], Any], region: str, part: str, projects: tuple[str, ...]) -> PartResult:
         if part == MODELS:
             assert others_came.wait(20)
         return failure(raising(ZeroDivisionError()), part)
 
     def write(result: PartResult) -> None:
         order.append(result.part)
-        if len(order) == 2:
+        if len(order) == len(ACCOUNT_CALLS) - 1:
             others_came.set()
 
     monkeypatch.setattr(bedrock, "visit_part", visit)
-    BedrockSource(Settings(regions=(EAST,), parts=PARTS)).visit_all(write)
+    BedrockSource(Settings(regions=(EAST,), parts=ACCOUNT_CALLS)).visit_all(write)
 
-    assert order == [PROFILES, APPLICATION_PROFILES, MODELS]
+    assert order[0] == PROFILES and order[-1] == MODELS
+
+
+def test_no_region_is_asked_to_list_access(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
+    asked: list[str] = []
+
+    def visit(client: Callable[[], Any], region: str, part: str, projects: tuple[str, ...]) -> PartResult:
+        asked.append(part)
+        return failure(raising(ZeroDivisionError()), part)
+
+    monkeypatch.setattr(bedrock, "visit_part", visit)
+    BedrockSource(Settings(regions=(EAST,), parts=(MODELS, PROFILES, "access"))).visit_all(lambda result: None)
+
+    assert asked == [MODELS, PROFILES]

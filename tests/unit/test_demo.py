@@ -9,6 +9,7 @@ import pytest
 
 from app.catalog.records import (
     APPLICATION_PROFILES,
+    MANTLE,
     MODELS,
     PROFILES,
     FoundationModel,
@@ -109,6 +110,26 @@ def test_modalities_stand_in_the_order_of_aws(models: Models) -> None:
 
 def test_the_data_has_no_profiles_of_an_account(listings: dict[tuple[str, str], PartListing]) -> None:
     assert {it.rows for (_, part), it in listings.items() if part == APPLICATION_PROFILES} == {()}
+
+
+def test_the_data_marks_the_models_of_each_region_that_mantle_serves(
+    listings: dict[tuple[str, str], PartListing],
+) -> None:
+    served = {(region, row.id) for (region, part), it in listings.items() if part == MANTLE for row in it.rows}
+    marked = {(region, it) for it, row in PACKAGED.items() for region in row.get("mantle_supported_regions", ())}
+
+    assert served == marked
+    assert {model_id for _, model_id in served} - set(RUNTIME), "some are on Mantle alone"
+
+
+def test_the_demo_asks_mantle_in_the_chosen_regions_alone() -> None:
+    came: list[PartResult] = []
+    chosen = Settings(source="demo", regions=("all",), parts=PARTS, mantle_regions=("us-east-1",))
+    DemoSource(chosen).visit_all(came.append)
+
+    listed = [it for it in came if it.part == MANTLE and isinstance(it, PartListing)]
+    assert [it.region for it in listed if it.rows] == ["us-east-1"]
+    assert len(listed) == len({it.region for it in came})
 
 
 def test_every_maker_is_known() -> None:

@@ -18,7 +18,7 @@ SETTINGS = {setting.metadata["name"]: setting for setting in fields(Settings)}
 
 # What runs in a child process that talks to AWS.
 CHILDREN = [
-    *(f"app/discovery/{file.name}" for file in PROJECT.glob("app/discovery/*.py") if file.stem != "parent"),
+    *(f"app/discovery/{file.name}" for file in PROJECT.glob("app/discovery/*.py") if not file.stem.endswith("parent")),
     "app/auth/aws_child.py",
 ]
 # The names of the sources of keys, which the parent of that child passes on itself, and to no other child.
@@ -46,7 +46,18 @@ GOOD: dict[str, list[tuple[str, Any]]] = {
         ("models", ("models",)),
         (" Profiles, models,,models", ("models", "profiles")),
         ("application_profiles,profiles,models", ("models", "profiles", "application_profiles")),
+        ("access,models", ("models", "access")),
+        ("mantle,models", ("models", "mantle")),
     ],
+    "CATALOG_MANTLE_REGIONS": [("us-east-1", ("us-east-1",)), ("all", ("all",)), ("", ())],
+    "AWS_ENDPOINT_URL_BEDROCK_MANTLE": [
+        ("https://mantle.example.com", "https://mantle.example.com"),
+        (" https://10.0.0.1:8443/ ", "https://10.0.0.1:8443"),
+        ("http://127.0.0.1:9000", "http://127.0.0.1:9000"),
+        ("http://[::1]:9000", "http://[::1]:9000"),
+        ("http://localhost:9000", "http://localhost:9000"),
+    ],
+    "CATALOG_MANTLE_TOKEN_FILE": [("/run/mantle-key", "/run/mantle-key"), ("", "")],
     "CATALOG_LIST": [("models", "models"), ("profiles", "profiles"), (" ALL ", "all")],
     "CATALOG_INVOKE_ORDER": [
         ("global,on_demand,geographic", ("global", "on_demand", "geographic")),
@@ -56,9 +67,14 @@ GOOD: dict[str, list[tuple[str, Any]]] = {
     "CATALOG_REFRESH_SECONDS": [("1", 1), ("86400", 86_400), (" 60 ", 60)],
     "CATALOG_REFRESH_TIMEOUT_SECONDS": [("1", 1), ("3600", 3600)],
     "CATALOG_MAX_STALE_SECONDS": [("1", 1), ("31536000", 31_536_000)],
+    "CATALOG_ACCESS_SECONDS": [("60", 60), ("31536000", 31_536_000)],
     "CATALOG_STORE": [("redis://engine", StoreUrl(tls=False, host="engine")), ("", None)],
     "CATALOG_STORE_PASSWORD_FILE": [("", "")],
     "CATALOG_STORE_CA_FILE": [("", "")],
+    "AWS_BEDROCK_PROJECT": [
+        (" proj_1a2B ", ("proj_1a2B",)),
+        ("us-east-1=proj_a,us-east-1=proj_a", ("us-east-1=proj_a",)),
+    ],
     "CATALOG_FLEET": [("prod-1.a_b", "prod-1.a_b")],
     "CATALOG_DEFAULT_LIMIT": [("1", 1), ("1000", 1000)],
     "CATALOG_INCLUDE_PROVISIONED": [("true", True), ("off", False)],
@@ -88,16 +104,45 @@ BAD: dict[str, list[str]] = {
     "AUTH_DISABLED": ["maybe", "2", "truee"],
     "TRUSTED_PROXIES": ["proxy.example.org", "10.0.0.0/33", "10.0.0.1/8", "unix,all"],
     "CATALOG_SOURCE": ["redis", "aws,demo"],
-    "CATALOG_PARTS": ["models,mantle", "profile", ",", "profiles", "application_profiles"],
+    "CATALOG_PARTS": ["models,all", "profile", ",", "profiles", "application_profiles"],
+    "CATALOG_MANTLE_REGIONS": ["us east 1", "us-east", "all,us-east-1", ","],
+    "AWS_ENDPOINT_URL_BEDROCK_MANTLE": [
+        "mantle.example.com",
+        "http://mantle.example.com",
+        "http://127.0.0.1.example.com",
+        "https://",
+        "https://mantle.example.com/v1",
+        "https://mantle.example.com?a=b",
+        "https://user:password@mantle.example.com",
+        "https://mantle.example.com:0",
+        "https://a b",
+        "ftp://127.0.0.1",
+    ],
+    "CATALOG_MANTLE_TOKEN_FILE": [],
     "CATALOG_LIST": ["model", "models,profiles"],
     "CATALOG_INVOKE_ORDER": ["regional", "global,global", "on_demand,,global", ","],
     "CATALOG_DIR": [],
     "CATALOG_REFRESH_SECONDS": ["0", "86401", "-5", "1.5", "1_000", "15m", "٣", "9" * 5000],
     "CATALOG_REFRESH_TIMEOUT_SECONDS": ["0", "3601"],
     "CATALOG_MAX_STALE_SECONDS": ["0", "31536001"],
+    "CATALOG_ACCESS_SECONDS": ["59", "31536001", "1d"],
     "CATALOG_STORE": [],
     "CATALOG_STORE_PASSWORD_FILE": [],
     "CATALOG_STORE_CA_FILE": [],
+    "AWS_BEDROCK_PROJECT": [
+        "default",
+        "proj_",
+        "proj_a b",
+        "arn:aws:bedrock:us-east-1:112233445566:project/proj_a",
+        "proj_a,proj_b",
+        "proj_a,us-east-1=proj_b",
+        "us-east-1=proj_a,us-east-1=proj_b",
+        "us-east-1=",
+        "=proj_a",
+        "east=proj_a",
+        "eu-west-1=proj_a",
+        ",",
+    ],
     "CATALOG_FLEET": ["a b", "x" * 65],
     "CATALOG_DEFAULT_LIMIT": ["0", "1001", "twenty"],
     "CATALOG_INCLUDE_PROVISIONED": ["perhaps"],
@@ -171,15 +216,23 @@ def test_variables_of_others_are_none_of_our_business() -> None:
         ("CATALOG_REFRESH_SECONDS", "0", "CATALOG_REFRESH_SECONDS must be an integer from 1 to 86400, got '0'"),
         (
             "CATALOG_PARTS",
-            "models,mantle",
-            "CATALOG_PARTS must be one or more of models, profiles, application_profiles, comma-separated, "
-            "got 'models,mantle'",
+            "models,sorcery",
+            "CATALOG_PARTS must be one or more of models, profiles, application_profiles, provisioned, deployments, "
+            "imported, marketplace, routers, mantle, access, comma-separated, got 'models,sorcery'",
         ),
         ("LOG_LEVEL", "loud", "LOG_LEVEL must be debug, info, warning or error, got 'loud'"),
     ],
 )
 def test_an_error_reads_as_a_sentence(name: str, value: str, error: str) -> None:
     assert refusal(**{name: value}) == error
+
+
+def test_mantle_is_asked_in_configured_regions_alone() -> None:
+    error = "CATALOG_MANTLE_REGIONS must be regions of AWS_BEDROCK_REGIONS, got 'eu-west-1, eu-west-2'"
+    wanted = "us-east-1,eu-west-1,eu-west-2"
+
+    assert refusal(AWS_BEDROCK_REGIONS="us-east-1", CATALOG_MANTLE_REGIONS=wanted) == error
+    assert read(AWS_BEDROCK_REGIONS="all", CATALOG_MANTLE_REGIONS=wanted).mantle_regions == tuple(wanted.split(","))
 
 
 def test_a_key_is_never_shown() -> None:
@@ -219,13 +272,18 @@ def test_a_child_reads_each_of_its_settings_as_the_service_does(name: str, value
 
 def test_a_child_gets_the_sdks_variables_no_key_and_no_setting_that_it_does_not_read() -> None:
     environ = {"API_KEYS": "hush", "API_KEYS_FILE": "/run/keys", "AWS_PROFILE": "p", "CATALOG_DEFAULT_LIMIT": "5"}
-    environ["AWS_DEFAULT_REGION"] = "eu-west-1"
+    environ |= {"AWS_DEFAULT_REGION": "eu-west-1", "AWS_BEDROCK_PROJECT": "eu-west-1=proj_a"}
     child = child_environ(read_settings(environ), environ)
 
-    assert child["AWS_PROFILE"] == "p"
+    assert (child["AWS_PROFILE"], child["AWS_BEDROCK_PROJECT"]) == ("p", "eu-west-1=proj_a")
+    # What is empty is left out, for that is its default.
     assert {name for name in child if name in SETTINGS} == {
-        name for name, setting in SETTINGS.items() if setting.metadata["child"]
+        name for name, setting in SETTINGS.items() if setting.metadata["child"] and child_value(setting.name, environ)
     }
+
+
+def child_value(name: str, environ: dict[str, str]) -> Any:
+    return getattr(read_settings(environ), name)
 
 
 @pytest.mark.parametrize("child", CHILDREN)

@@ -14,7 +14,7 @@ def arguments_schema(of_route: Schema) -> Schema:
 
     An agent's model provider allows letters, digits, `_`, `.` and `-` in a name, and no more.
     """
-    schema = type(of_route)(unknown=RAISE)
+    schema = type(of_route)(unknown=RAISE, exclude=of_route.exclude)
     schema.error_messages = schema.error_messages | {"unknown": "Extra inputs are not permitted"}
     for field in schema.fields.values():
         if field.data_key is not None:

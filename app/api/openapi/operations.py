@@ -56,6 +56,7 @@ QUERY_EXAMPLES: dict[str, Any] = {
     "view": "models",
     "region": ["us-east-1"],
     "within": ["us-*"],
+    "access": ["granted"],
     "query": "claude haiku",
     "provider": ["Anthropic"],
     "input_modalities": ["TEXT"],

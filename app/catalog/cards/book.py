@@ -17,7 +17,7 @@ from app.catalog.cards.packaged import (
     read_generated,
 )
 from app.catalog.cards.reading import Fact, Layer, read_operator_cards, read_prices
-from app.catalog.cards.records import Card, FieldSource, Prices, group_sources
+from app.catalog.cards.records import IMAGE_INPUT, Card, FieldSource, Prices, group_sources
 
 IMAGE = "IMAGE"
 LIMITS = ("max_input_tokens", "max_tokens")
@@ -73,14 +73,17 @@ class CardBook:
         known_ids = _ids(self.litellm, self.langchain, self.checked, operator)
         return replace(self, operator=operator, known_ids=known_ids, changed_at=changed_at)
 
-    def card_for(self, model_id: str, profile_ids: Sequence[str], *, input_modalities: Iterable[str]) -> Card | None:
+    def card_for(
+        self, model_id: str, profile_ids: Sequence[str], *, input_modalities: Iterable[str] | None
+    ) -> Card | None:
         """The card of a model; None where no layer knows anything of it.
 
         Args:
             model_id: looked up first, as it is spelled.
             profile_ids: the profiles that Bedrock lists for this model, for what is known of no exact id; where they
                 differ, the field is None.
-            input_modalities: Bedrock's own words, for `capabilities.image_input`.
+            input_modalities: Bedrock's own words, for `capabilities.image_input`; None where it lists no such model, so
+                that the card's own count.
         """
         if self.known_ids.isdisjoint((model_id, *profile_ids)):
             return None
@@ -88,11 +91,18 @@ class CardBook:
         for layer in (self.checked, self.operator):
             facts.update(_stated(layer, model_id, profile_ids))
         facts = {field: fact for field, fact in facts.items() if fact.value is not None}
+        if "capabilities" in facts:
+            stated = facts.get("input_modalities") if input_modalities is None else None
+            words = input_modalities if stated is None else stated.value
+            capabilities = facts["capabilities"].value
+            if words is not None:
+                capabilities = capabilities.with_image_input(IMAGE in words)
+                facts["capabilities"] = replace(facts["capabilities"], value=capabilities)
+            elif IMAGE_INPUT in capabilities.unknown:
+                del facts["capabilities"]  # A tree is whole or not there.
         if not facts:
             return None
         values = {field: fact.value for field, fact in facts.items()}
-        if "capabilities" in values:
-            values["capabilities"] = values["capabilities"].with_image_input(IMAGE in input_modalities)
         sources = group_sources({field: (fact.source, fact.as_of) for field, fact in facts.items()})
         return Card(**values, sources=sources)
 

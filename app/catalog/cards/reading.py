@@ -36,6 +36,7 @@ MAX_TOKENS = 100_000_000
 
 _CANONICAL_PRICE = re.compile(r"(0|[1-9][0-9]{0,8})(\.[0-9]{0,11}[1-9])?")
 _PRICE = re.compile(r"[0-9]{1,9}(\.[0-9]{1,12})?")
+_MODALITY = re.compile(r"[A-Z][A-Z_]{0,39}")
 _REGION = re.compile(r"[a-z]{2,4}(-[a-z]+)+-[0-9]{1,2}")
 
 
@@ -88,6 +89,13 @@ def read_price(key: str, value: object) -> str:
 def plain_decimal(value: Decimal) -> str:
     """A decimal without exponent and trailing zeros."""
     return format(value.normalize(), "f")
+
+
+def read_modalities(key: str, value: object) -> tuple[str, ...]:
+    """Words as Bedrock writes them; which ones there are is for Bedrock to say."""
+    if isinstance(value, list) and value and all(isinstance(it, str) and _MODALITY.fullmatch(it) for it in value):
+        return tuple(dict.fromkeys(value))
+    raise InvalidValue(key, value, 'a list of modalities in capital letters, such as ["TEXT", "IMAGE"]')
 
 
 def read_prices(key: str, value: object) -> Prices:
@@ -161,6 +169,8 @@ READERS: Mapping[str, Callable[[str, object], Any]] = {
     "capabilities": read_capabilities,
     "tool_use": read_boolean,
     "prices": read_prices,
+    "input_modalities": read_modalities,
+    "output_modalities": read_modalities,
     "released": read_day,
 }
 

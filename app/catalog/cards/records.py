@@ -10,7 +10,20 @@ OPERATOR = "operator"
 
 LINES = ("haiku", "sonnet", "opus", "fable", "mythos")
 
-FIELDS = ("display_name", "line", "max_input_tokens", "max_tokens", "capabilities", "tool_use", "prices", "released")
+# The words of Bedrock's listings, for a model that stands in none of them; where Bedrock tells them, they do not count.
+MODALITIES = ("input_modalities", "output_modalities")
+
+FIELDS = (
+    "display_name",
+    "line",
+    "max_input_tokens",
+    "max_tokens",
+    "capabilities",
+    "tool_use",
+    "prices",
+    *MODALITIES,
+    "released",
+)
 
 # What a field of a card is called in the Anthropic dialect, where the names differ.
 WIRE_NAMES = {"released": "created_at"}
@@ -134,6 +147,8 @@ class Card:
     capabilities: Capabilities | None = None
     tool_use: bool | None = None
     prices: Prices | None = None
+    input_modalities: tuple[str, ...] | None = None
+    output_modalities: tuple[str, ...] | None = None
     released: date | None = None
     sources: tuple[FieldSource, ...] = ()
     overrides_listings: bool = False

@@ -16,7 +16,11 @@ from tests.unit.cards.support import DAY, URL, book, checked, generated, tree
 KEY = 'cards."a.model"'
 PRICE = 'a decimal in quotes, in USD per million tokens, such as "3.30"'
 LIMIT = "an integer from 1 to 100000000"
-FIELDS = "display_name, line, max_input_tokens, max_tokens, capabilities, tool_use, prices"
+MODALITIES = 'a list of modalities in capital letters, such as ["TEXT", "IMAGE"]'
+FIELDS = (
+    "display_name, line, max_input_tokens, max_tokens, capabilities, tool_use, prices, input_modalities, "
+    "output_modalities"
+)
 WHOLE = "true or false, as a capability tree is whole or left out"
 
 
@@ -72,6 +76,10 @@ def without(whole: dict[str, Any], name: str) -> dict[str, Any]:
             "input, output, cache_read, cache_write, regions, got {}",
         ),
         ({"prices": "3"}, f"{KEY}.prices must be a table, got '3'"),
+        ({"input_modalities": "TEXT"}, f"{KEY}.input_modalities must be {MODALITIES}, got 'TEXT'"),
+        ({"input_modalities": []}, f"{KEY}.input_modalities must be {MODALITIES}, got []"),
+        ({"output_modalities": ["text"]}, f"{KEY}.output_modalities must be {MODALITIES}, got ['text']"),
+        ({"output_modalities": ["TEXT", 7]}, f"{KEY}.output_modalities must be {MODALITIES}, got ['TEXT', 7]"),
         ({"capabilities": {"batch": {"supported": True}}}, None),
         ({"capabilities": tree(batch={})}, f"{KEY}.capabilities.batch.supported must be {WHOLE}, got nothing"),
         (

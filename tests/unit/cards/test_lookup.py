@@ -353,3 +353,25 @@ def test_a_tree_survives_being_written_and_read() -> None:
 
 def test_an_empty_card_has_no_sources() -> None:
     assert Card().sources == ()
+
+
+@pytest.mark.parametrize(("words", "supported"), [(["TEXT"], False), (["TEXT", "IMAGE"], True)])
+def test_a_card_tells_the_modalities_of_a_model_that_bedrock_does_not_list(words: list[str], supported: bool) -> None:
+    cards = book(operator={"a.model": {"input_modalities": words, "capabilities": without_image_input()}})
+    card = cards.card_for("a.model", (), input_modalities=None)
+
+    assert card is not None and card.input_modalities == tuple(words)
+    assert card.capabilities is not None
+    assert card.capabilities.as_tree()["image_input"] == {"supported": supported}
+
+
+def test_a_tree_is_left_out_while_no_source_tells_whether_images_are_taken() -> None:
+    cards = book(operator={"a.model": {"max_tokens": 5, "capabilities": without_image_input()}})
+    card = cards.card_for("a.model", (), input_modalities=None)
+
+    assert card is not None and card.capabilities is None
+    assert [it.fields for it in card.sources] == [("max_tokens",)]
+
+
+def without_image_input() -> dict[str, Any]:
+    return {key: value for key, value in tree().items() if key != "image_input"}

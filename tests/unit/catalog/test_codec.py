@@ -12,16 +12,22 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.catalog.codec import FORMAT, decode_format_1, decode_result, decode_state, encode_result, encode_state
+from app.catalog.parts import row_class_of
 from app.catalog.reading import Malformed
 from app.catalog.records import (
     APPLICATION_PROFILES,
     BASE_PARTS,
+    MANTLE,
     MODELS,
     PROFILES,
+    PROVISIONED,
+    ROUTERS,
+    AccountModel,
     CatalogState,
     FoundationModel,
     InferenceProfile,
     Invocation,
+    MantleModel,
     PartFailure,
     PartListing,
     PartResult,
@@ -33,7 +39,7 @@ from app.catalog.status import status_of
 from app.catalog.view import ListFilter
 from tests.support.builders import NOW, day, failure, failures, listing, model, profile, view
 
-PARTS = st.sampled_from([MODELS, PROFILES, APPLICATION_PROFILES])
+PARTS = st.sampled_from([MODELS, PROFILES, APPLICATION_PROFILES, PROVISIONED, ROUTERS, MANTLE])
 WORDS = st.text(min_size=1, max_size=6)
 INSTANTS = st.datetimes(timezones=st.just(UTC))
 SOME_WORDS = st.lists(WORDS, max_size=3).map(tuple)
@@ -62,12 +68,37 @@ PROFILE_ROWS = st.builds(
     status=st.none() | WORDS,
     models=st.lists(st.tuples(WORDS, SOME_WORDS), max_size=3).map(tuple),
 )
+ACCOUNT_ROWS = st.builds(
+    AccountModel,
+    id=WORDS,
+    name=st.none() | WORDS,
+    base_id=st.none() | WORDS,
+    status=st.none() | WORDS,
+    created_at=st.none() | INSTANTS,
+    updated_at=st.none() | INSTANTS,
+    commitment_ends_at=st.none() | INSTANTS,
+    is_chat=st.none() | st.booleans(),
+    profile_ids=st.none() | SOME_WORDS,
+)
+MANTLE_ROWS = st.builds(
+    MantleModel,
+    id=WORDS,
+    created_at=st.none() | INSTANTS,
+    status=st.none() | WORDS,
+    data_retention_modes=st.none() | SOME_WORDS,
+)
+ROWS: dict[type[Any], st.SearchStrategy[Any]] = {
+    FoundationModel: MODEL_ROWS,
+    InferenceProfile: PROFILE_ROWS,
+    AccountModel: ACCOUNT_ROWS,
+    MantleModel: MANTLE_ROWS,
+}
 
 
 @st.composite
 def part_listings(draw: st.DrawFn) -> PartListing:
     part = draw(PARTS)
-    rows: st.SearchStrategy[Any] = MODEL_ROWS if part == MODELS else PROFILE_ROWS
+    rows = ROWS[row_class_of(part)]
     return PartListing(
         region=draw(WORDS),
         part=part,

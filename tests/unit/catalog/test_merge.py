@@ -8,7 +8,7 @@ import pytest
 
 from app.catalog.entries import GEOGRAPHIC, INVOKE_ORDER, ON_DEMAND, WORLDWIDE, CatalogEntry
 from app.catalog.merge import MergedCatalog, geography_of, merge_listings
-from app.catalog.records import EPOCH, MODELS, PROFILES, FoundationModel, PartListing, Row
+from app.catalog.records import EPOCH, MODELS, PROFILES, FoundationModel, InferenceProfile, PartListing
 from app.catalog.records import INFERENCE_PROFILE as BY_PROFILE
 from app.catalog.records import ON_DEMAND as BY_MODEL
 from tests.support.builders import NOW, day, listing, model, profile
@@ -338,7 +338,12 @@ def test_the_fewest_destinations_are_those_that_the_source_region_names() -> Non
 
 
 def test_the_order_of_the_rows_and_of_the_regions_decides_nothing() -> None:
-    rows: list[Row] = [model("a"), profile("us.a", "a"), profile("global.a", {"a": ["global"]}), model("b")]
+    rows: list[FoundationModel | InferenceProfile] = [
+        model("a"),
+        profile("us.a", "a"),
+        profile("global.a", {"a": ["global"]}),
+        model("b"),
+    ]
     east, west = listing("us-east-1", *rows), listing("us-west-2", *rows)
     backwards = [listing(region, *reversed(rows)) for region in ("us-west-2", "us-east-1")]
 

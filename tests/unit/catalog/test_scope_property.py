@@ -27,6 +27,7 @@ from app.catalog.records import (
     Invocation,
     PartListing,
     RemovedModel,
+    Row,
 )
 from app.catalog.retirements import retirements
 from app.catalog.scope import VIEWS, EntryPatterns, Scope
@@ -205,7 +206,7 @@ def rules_of(scope: Scope, world: World, regions: Iterable[str]) -> Rules:
     )
 
 
-def destinations(row: FoundationModel | InferenceProfile) -> Iterable[str]:
+def destinations(row: Row) -> Iterable[str]:
     return [place for _, found in row.models for place in found] if isinstance(row, InferenceProfile) else ()
 
 
@@ -482,7 +483,8 @@ def tidy(world: World) -> World:
         if listing.part == MODELS:
             row = replace(OWN_ROW, start_of_life_at=day(REGIONS.index(listing.region)))
             return replace(listing, rows=(*listing.rows, row))
-        rows = [replace(it, name=PROFILE_NAMES.get(it.id, it.id)) for it in listing.rows]
+        profiles = [it for it in listing.rows if isinstance(it, InferenceProfile)]
+        rows = [replace(it, name=PROFILE_NAMES.get(it.id, it.id)) for it in profiles]
         if listing.part == APPLICATION_PROFILES:
             places = [tuple(destinations(it)) for it in listing.rows]
             rows = [profile(it.id, {OWN_MODEL: found}, name=it.id) for it, found in zip(rows, places, strict=True)]

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
-from app.catalog.records import PartListing, PartResult
+from app.catalog.records import BASE_PARTS, PROVISIONED, AccountModel, PartListing, PartResult
 from app.catalog.status import FRESH, MISSING, PARTIAL, READY, UNAVAILABLE, status_of
 from app.discovery.parent import Visits
 from app.refresh import refresher as refreshing
@@ -294,3 +294,87 @@ def test_an_empty_answer_is_a_listing_that_is_never_ready(world: World) -> None:
     status = status_of(catalog.latest, at=world.now, refresh_s=INTERVAL_S)
     assert catalog.latest is not None and isinstance(catalog.latest.state.listings[0], PartListing)
     assert (status.state, status.models) == (UNAVAILABLE, 0)
+
+
+def own_listing(region: str, world: World, name: str = "x") -> PartListing:
+    arn = f"arn:aws:bedrock:{region}:112233445566:provisioned-model/{name}"
+    row = AccountModel(id=arn, name=name, status="InService")
+    return PartListing(region=region, part=PROVISIONED, listed_at=world.now, rows=(row,))
+
+
+OPTIONAL = (*BASE_PARTS, PROVISIONED)
+
+
+def complete(world: World, parts: tuple[str, ...]) -> None:
+    """A catalog of both regions that lacks nothing, stored."""
+    first = [it for region in BOTH for it in listing(region, model("old"), at=world.now)]
+    own = [own_listing(region, world) for region in BOTH if PROVISIONED in parts]
+    world.worker(Arriving(lambda: iter([*first, *own])), regions=BOTH, parts=parts)[0].refresh_if_due()
+    world.wait(seconds=INTERVAL_S)
+
+
+def test_base_parts_are_published_once_when_all_of_them_are_in_and_optional_ones_are_not(world: World) -> None:
+    complete(world, OPTIONAL)
+    other, others_catalog = world.worker(regions=BOTH, parts=OPTIONAL)
+    other.reload_if_changed()
+    seen: list[tuple[list[str], bool]] = []
+    versions = set()
+
+    def look() -> None:
+        other.reload_if_changed()
+        current = others_catalog.current()
+        versions.add(current.at)
+        seen.append((ids(others_catalog), bool(current.account_models)))
+
+    def steps() -> Iterator[PartResult | None]:
+        yield from listing(EAST, model("new"), at=world.now)
+        yield own_listing(EAST, world, "y")
+        world.wait(seconds=2 * GATHER_S)
+        yield None
+        look()
+        yield listing(WEST, model("new"), at=world.now)[0]
+        yield failure(WEST, "profiles", at=world.now)
+        world.wait(seconds=2 * GATHER_S)
+        yield None
+        look()
+        world.wait(seconds=10)
+        yield None
+        look()
+        yield failure(WEST, PROVISIONED, "Timeout", at=world.now)
+
+    world.worker(Arriving(steps), regions=BOTH, parts=OPTIONAL)[0].refresh_if_due()
+    look()
+
+    assert seen == [(["old"], True), (["new"], True), (["new"], True), (["new"], True)]
+    assert len(versions) == 3
+
+
+def test_without_optional_parts_a_complete_catalog_is_published_at_the_end_alone(world: World) -> None:
+    complete(world, BASE_PARTS)
+    other, others_catalog = world.worker(regions=BOTH)
+
+    def steps() -> Iterator[PartResult | None]:
+        for region in BOTH:
+            yield from listing(region, model("new"), at=world.now)
+        world.wait(seconds=2 * GATHER_S)
+        yield None
+        other.reload_if_changed()
+        assert ids(others_catalog) == ["old"]
+
+    world.worker(Arriving(steps), regions=BOTH)[0].refresh_if_due()
+    other.reload_if_changed()
+
+    assert ids(others_catalog) == ["new"]
+
+
+def test_a_part_that_is_not_permitted_is_one_line_for_all_its_regions(world: World) -> None:
+    action = "bedrock:ListProvisionedModelThroughputs"
+    results: list[PartResult] = [it for region in BOTH for it in listing(region, model("a"), at=world.now)]
+    results += [failure(region, PROVISIONED, action=action, at=world.now) for region in BOTH]
+
+    with capture_logs() as logs:
+        done = world.worker(Arriving(lambda: iter(results)), regions=BOTH, parts=OPTIONAL)[0].refresh_if_due()
+
+    assert done is not None and (done.failed, done.listed) == (0, 2)
+    [line] = [it for it in logs if it["log_level"] == "warning"]
+    assert (line["event"], line["missing_permission"], line["regions"]) == ("part_not_permitted", action, sorted(BOTH))

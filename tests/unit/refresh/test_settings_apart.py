@@ -23,6 +23,7 @@ def of(*regions: str, source: str = "aws", **changes: Any) -> str:
 def test_the_fingerprint_is_that_of_what_a_refresh_stores() -> None:
     different = [of(EAST), of(EAST, WEST), of("all"), of(EAST, source="demo")]
     different += [of(EAST, parts=PARTS), of(EAST, parts=("models",)), of("all", aws_region="us-gov-west-1")]
+    different += [of(EAST, projects=("proj_a",)), of(EAST, projects=("us-east-1=proj_a",))]
 
     assert len(set(different)) == len(different)
     assert of(EAST, WEST) == of(WEST, EAST)

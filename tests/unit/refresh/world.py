@@ -50,11 +50,14 @@ class World:
             on_result(result)
         return Visits(regions=regions, results=tuple(results))
 
+    def changed(self, **settings: Any) -> Settings:
+        return replace(self.settings, **settings)
+
     def worker(
         self, discover: Any = None, *, store: SnapshotStore | None = None, **settings: Any
     ) -> tuple[Refresher, Catalog]:
         catalog = Catalog()
-        changed = replace(self.settings, **settings)
+        changed = self.changed(**settings)
         refresher = Refresher(
             changed,
             catalog,
@@ -64,6 +67,10 @@ class World:
             monotonic=lambda: self.monotonic_s,
         )
         return refresher, catalog
+
+    def store_of(self, parts: tuple[str, ...]) -> FileStore:
+        """Another process's, with these parts."""
+        return file_store(self.changed(parts=parts))
 
     def wait(self, **duration: float) -> None:
         """Both clocks advance."""

@@ -1,0 +1,33 @@
+"""What a refresh logs and keeps of projects."""
+
+from structlog.testing import capture_logs
+
+from app.catalog.records import DATA_RETENTION, PROGRAMS, PROJECT_MODELS, PROJECT_PROFILES
+from tests.support.builders import failure, listing, model
+from tests.unit.refresh.world import EAST, WEST, World
+
+
+def test_regions_that_fail_alike_for_a_project_are_one_line_and_no_failed_region(world: World) -> None:
+    refused = [failure(region, PROJECT_MODELS, "ThrottlingException") for region in (EAST, WEST)]
+    kept_quiet = [failure(region, part) for region in (EAST, WEST) for part in (DATA_RETENTION, PROGRAMS)]
+    world.answer = lambda: (*(listing(region, model("a")) for region in (EAST, WEST)), (*refused, *kept_quiet))
+    with capture_logs() as logs:
+        world.worker(regions=(EAST, WEST), projects=("proj_a",))[0].refresh_if_due()
+
+    warned = {(it["event"], it["part"]): it for it in logs if it["log_level"] != "info"}
+    assert set(warned) == {("project_failed", PROJECT_MODELS), ("project_failed", PROJECT_PROFILES)}
+    line = warned["project_failed", PROJECT_MODELS]
+    assert (line["code"], line["regions"]) == ("ThrottlingException", [EAST, WEST])
+    [ended] = [it for it in logs if it["event"] == "catalog_refreshed"]
+    assert (ended["regions_listed"], ended["regions_failed"]) == (2, 0)
+
+
+def test_a_project_that_fails_leaves_no_region_to_be_tried_again(world: World) -> None:
+    world.answer = lambda: (listing(EAST, model("a")), (failure(EAST, PROJECT_MODELS),))
+    refresher, catalog = world.worker(regions=(EAST,), projects=("proj_a",))
+    refresher.refresh_if_due()
+    world.wait(seconds=60)
+    refresher.refresh_if_due()
+
+    assert world.visits == 1
+    assert catalog.latest is not None and catalog.latest.state.projects == ("proj_a",)
