@@ -203,6 +203,57 @@ def test_each_mark_has_a_shape_of_its_own(visit: Visit) -> None:
     assert len(shapes) == len(set(shapes)) == 5
 
 
+ARN = "arn:aws:bedrock:eu-west-1:123456789012:provisioned-model/a1"
+
+
+def of_this_account() -> list[Entry]:
+    """What stands in the catalog where all parts are on."""
+    checked = {"state": "on_first_use", "reason": "agreementAvailability NOT_AVAILABLE", "checked_at": rfc3339(NOW)}
+    own = {"kind": "provisioned_model", "regions": ["eu-west-1"], "on_demand_regions": [], "base_model_id": OPUS}
+    return [
+        entry(OPUS, "Claude Opus 4.8", mantle={"us-east-1": OPUS, "us-west-2": OPUS}, access=checked),
+        entry("z.mantle", "Mantle Only", regions=[], on_demand_regions=[], invoke={}, mantle={"eu-west-1": "z.mantle"}),
+        entry(ARN, "Ours", **own, invoke={"eu-west-1": ARN}, status="InService"),
+        entry(f"{ARN}2", "Ours, being made", **own, invoke={}, status="Creating"),
+    ]
+
+
+def test_what_this_account_alone_can_call_has_marks_of_its_own(visit: Visit, stub: ApiStub) -> None:
+    stub.replace(of_this_account())
+    page = visit.open()
+
+    assert cell(page, "Mantle Only", "eu-west-1") == "On the endpoint Mantle alone"
+    assert cell(page, "Claude Opus 4.8", "us-west-2") == "On the endpoint Mantle alone"
+    assert cell(page, "Claude Opus 4.8", "us-east-1") == "On demand"
+    assert cell(page, "Ours", "eu-west-1") == "Of the account's own, by ARN"
+    assert cell(page, "Ours, being made", "eu-west-1") == "Not there"
+    shapes = page.locator("#legend svg").evaluate_all("all => all.map(svg => svg.innerHTML)")
+    assert len(shapes) == len(set(shapes)) == 6
+    assert visit.axe_violations() == []
+
+
+@pytest.mark.parametrize(
+    ("model", "texts", "has_lines"),
+    [
+        (OPUS, ["On first use (agreementAvailability NOT_AVAILABLE)", f"Also on Mantle: {OPUS}"], True),
+        ("z.mantle", ["eu-west-1", "Mantle"], False),
+        (ARN, ["Provisioned model", "Made of", "InService", "By its ARN"], True),
+        (f"{ARN}2", ["Creating", "No region of the catalog can call this model."], False),
+    ],
+)
+def test_a_model_says_what_this_account_may_call(
+    visit: Visit, stub: ApiStub, model: str, texts: list[str], has_lines: bool
+) -> None:
+    stub.replace(of_this_account())
+    page = visit.open(f"?model={model}")
+    sheet = page.get_by_role("dialog")
+
+    for text in texts:
+        expect(sheet).to_contain_text(text)
+    # The lines call the runtime endpoint.
+    assert (page.locator(".lines").count() == 1) is has_lines
+
+
 def test_a_geography_folds_into_one_column(visit: Visit) -> None:
     page = visit.open()
     page.get_by_role("button", name=re.compile("^Europe")).click()

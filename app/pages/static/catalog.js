@@ -3,8 +3,9 @@
 import { parseDate } from "./format.js";
 
 /** Ways to call a model from a region, the better the higher. */
-export const MARKS = ["none", "unknown", "global", "geographic", "on_demand"];
-const [UNKNOWN, GLOBAL, GEOGRAPHIC, ON_DEMAND] = [1, 2, 3, 4];
+export const MARKS = ["none", "mantle", "unknown", "global", "geographic", "on_demand", "account"];
+export const MANTLE = 1;
+const [UNKNOWN, GLOBAL, GEOGRAPHIC, ON_DEMAND, ACCOUNT] = [2, 3, 4, 5, 6];
 const UNKNOWN_DESTINATIONS = 0;
 
 const GROUP_OF_PREFIX = {
@@ -136,7 +137,7 @@ export class Catalog {
       capabilities: new Set(capabilityLeaves(entry.capabilities).filter(([, supported]) => supported).map(([path]) => path)),
       invocations: null,
     };
-    for (const region of list(entry.regions)) this.regionNumber(region);
+    for (const region of [...list(entry.regions), ...Object.keys(record(entry.mantle))]) this.regionNumber(region);
     if (provider) this.makers.add(provider);
     for (const modality of row.modalities) this.modalities.add(modality);
     for (const capability of row.capabilities) this.capabilities.add(capability);
@@ -163,7 +164,10 @@ export class Catalog {
     };
     const { entry } = row;
     if (entry.kind === "inference_profile") this._pushProfile(push, entry.id, entry, list(entry.regions), entry.geography);
-    else {
+    else if ("base_model_id" in entry) {
+      // The account's own: called by its ARN, or not at all.
+      for (const [region, id] of Object.entries(record(entry.invoke))) push(region, ACCOUNT, null, id);
+    } else {
       for (const region of list(entry.on_demand_regions)) push(region, ON_DEMAND, [region], entry.id);
       for (const [id, regions] of Object.entries(record(entry.inference_profiles))) {
         const profile = row.profiles.get(id);
@@ -171,10 +175,11 @@ export class Catalog {
         const spelled = id.endsWith(`.${entry.id}`) ? id.slice(0, -entry.id.length - 1) : null;
         this._pushProfile(push, id, profile, list(regions), profile?.geography ?? spelled);
       }
+      for (const region of list(entry.regions)) {
+        if (!best[this.regionNumber(region)]) push(region, UNKNOWN, null, record(entry.invoke)[region] ?? null);
+      }
     }
-    for (const region of list(entry.regions)) {
-      if (!best[this.regionNumber(region)]) push(region, UNKNOWN, null, record(entry.invoke)[region] ?? null);
-    }
+    for (const [region, id] of Object.entries(record(entry.mantle))) push(region, MANTLE, null, id);
     all.best = best;
     return all;
   }

@@ -28,12 +28,14 @@ const MARK_PATHS = {
   on_demand: ["M8 2.5a5.5 5.5 0 1 0 0 11a5.5 5.5 0 1 0 0-11z", ""],
   geographic: ["M8 2a6 6 0 0 0 0 12z", "M8 2.75a5.25 5.25 0 1 0 0 10.5a5.25 5.25 0 1 0 0-10.5z"],
   global: ["", "M8 3a5 5 0 1 0 0 10a5 5 0 1 0 0-10z"],
+  account: ["M4 3.5h8v9h-8z", ""],
+  mantle: ["", "M8 2.75l5.25 5.25-5.25 5.25-5.25-5.25z"],
   unknown: ["", "M5.6 6.2a2.4 2.4 0 1 1 3.4 2.2c-.7.4-1 .8-1 1.6M8 12.2v1.1"],
   none: ["", "M6.5 8h3"],
 };
 const templates = new Map();
 
-/** One of the table's marks: a full, half or open disc, a question mark or a dash; told apart by shape. */
+/** One of the table's marks: a full, half or open disc, a square, a diamond, a question mark or a dash; told apart by shape. */
 export function mark(kind, label = null) {
   if (!templates.has(kind)) {
     const [fill, stroke] = MARK_PATHS[kind];

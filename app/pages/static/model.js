@@ -1,9 +1,9 @@
 // One model in full, in a sheet beside the table.
 
-import { MARKS, capabilityLeaves } from "./catalog.js";
+import { MANTLE, MARKS, capabilityLeaves } from "./catalog.js";
 import { $, announce, h, mark } from "./dom.js";
 import { modalityLabel } from "./filter_bar.js";
-import { formatCount, formatDay, formatPrice } from "./format.js";
+import { formatCount, formatDay, formatPrice, parseDate } from "./format.js";
 import { drawMap } from "./map.js";
 import { TOOLS, linesFor } from "./snippets.js";
 import { fill, find, t, word } from "./texts.js";
@@ -41,7 +41,7 @@ async function copy(text, button) {
   }
 }
 
-/** The ways to call a row, one a region: the id to send, its mark and destinations, and the other ids. */
+/** The ways to call a row, one a region: the id to send, its mark and destinations, the other ids and that for Mantle. */
 export function waysOf(catalog, row) {
   const { regions, marks, sets, ids } = catalog.invocationsOf(row);
   const byRegion = new Map();
@@ -50,11 +50,14 @@ export function waysOf(catalog, row) {
     if (!byRegion.has(region)) byRegion.set(region, []);
     byRegion.get(region).push({ region, id: ids[i], mark: marks[i], destinations: catalog.destinationSets[sets[i]] });
   });
-  return [...byRegion.entries()].sort(([a], [b]) => (a < b ? -1 : 1)).map(([region, ways]) => {
+  return [...byRegion.entries()].sort(([a], [b]) => (a < b ? -1 : 1)).map(([region, all]) => {
+    const mantle = all.find((way) => way.mark === MANTLE) ?? null;
+    const ways = all.filter((way) => way !== mantle);
+    if (!ways.length) return { ...mantle, others: [], mantleId: null };
     const chosen = row.entry.invoke?.[region] ?? null;
     // The service decides which id to send (CATALOG_INVOKE_ORDER); without its word none is recommended.
     const first = ways.find((way) => way.id !== null && way.id === chosen) ?? { ...ways[0], id: chosen };
-    return { ...first, others: ways.map((way) => way.id).filter((id) => id !== null && id !== first.id) };
+    return { ...first, others: ways.map((way) => way.id).filter((id) => id !== null && id !== first.id), mantleId: mantle?.id ?? null };
   });
 }
 
@@ -110,7 +113,7 @@ export class ModelSheet {
 
   _content(catalog, row, state) {
     const ways = waysOf(catalog, row);
-    const callable = ways.filter((way) => way.id !== null);
+    const callable = ways.filter((way) => way.id !== null && way.mark !== MANTLE);
     const way = callable.find((one) => one.region === state.at) ?? callable[0] ?? null;
     return [
       this._head(row.name, h("p", { class: "id-line" }, h("code", {}, row.id), copyButton(row.id, t("model.copy_id", { id: row.id })),
@@ -144,6 +147,11 @@ export class ModelSheet {
       [isLegacyAhead ? "deprecated_future" : "deprecated", date(row.deprecated) ?? undefined],
       ["retires", date(row.retires) ?? t("model.none_scheduled")],
       ["aliases", row.aliases.join(", ") || undefined],
+      ["status", entry.status ?? undefined],
+      ["base_model", entry.base_model_id],
+      ["access", accessLabel(entry.access)],
+      ["projects", Object.entries(entry.projects ?? {}).map(([region, project]) => `${project} (${region})`).join(", ") || undefined],
+      ["retention", entry.data_retention?.allowed_modes?.join(", ")],
     ];
     return h("dl", {}, facts.filter(([, value]) => value !== undefined).map(([name, value]) =>
       h("div", {}, h("dt", {}, t(`model.${name}`)), h("dd", { class: value === null ? "muted" : null }, value ?? t("model.unknown")))));
@@ -155,7 +163,8 @@ export class ModelSheet {
       h("th", { scope: "row" }, way.region),
       h("td", {}, mark(MARKS[way.mark]), " ", wayLabel(way)),
       h("td", {}, way.id === null ? h("span", { class: "muted" }, t("model.no_id")) : h("span", { class: "send" }, h("code", {}, way.id), copyButton(way.id, t("model.copy_id", { id: way.id }))),
-        way.others.length > 0 && h("p", { class: "muted small" }, t("model.also", { ids: way.others.join(", ") }))),
+        way.others.length > 0 && h("p", { class: "muted small" }, t("model.also", { ids: way.others.join(", ") })),
+        way.mantleId !== null && h("p", { class: "muted small" }, t("model.mantle", { id: way.mantleId }))),
       h("td", { class: "destinations" }, destinationsLabel(way))));
     return h("div", { class: "wide where", role: "region", tabindex: "0", "aria-label": t("model.where") }, h("table", { class: "plain" },
       h("thead", {}, h("tr", {}, ["region", "way", "send", "processed"].map((name) => h("th", { scope: "col" }, t(`model.${name}`))))), h("tbody", {}, rows)));
@@ -192,6 +201,13 @@ export class ModelSheet {
       ],
     ];
   }
+}
+
+/** What AWS reports of the account's access; undefined where the service does not ask, null where it did not yet. */
+function accessLabel(access) {
+  if (!access) return access;
+  const values = { state: word("model.access_states", access.state), date: formatDay(parseDate(access.checked_at)) };
+  return t(access.reason ? "model.access_reason" : "model.access_report", { ...values, reason: access.reason });
 }
 
 function wayLabel(way) {

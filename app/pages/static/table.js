@@ -327,9 +327,11 @@ export class ModelTable {
   }
 }
 
-/** The legend; the rare mark stands in it only where it occurs. */
+const RARE_MARKS = ["account", "unknown", "mantle"];
+
+/** The legend; rare marks stand in it only where they occur. */
 export function drawLegend(catalog) {
-  const hasUnknown = catalog.rows.some((row) => catalog.invocationsOf(row).best.includes(1));
-  const kinds = [...MARKS].reverse().filter((kind) => kind !== "unknown" || hasUnknown);
+  const occurs = (kind) => catalog.rows.some((row) => catalog.invocationsOf(row).best.includes(MARKS.indexOf(kind)));
+  const kinds = [...MARKS].reverse().filter((kind) => !RARE_MARKS.includes(kind) || occurs(kind));
   $("legend").replaceChildren(...kinds.map((kind) => h("li", {}, mark(kind), t(`marks.${kind}`))));
 }
