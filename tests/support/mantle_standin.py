@@ -8,6 +8,7 @@ import json
 import re
 import ssl
 import threading
+import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -65,7 +66,8 @@ class MantleStandin(ThreadingHTTPServer):
 
     daemon_threads = True
 
-    def __init__(self, *regions: str, certificate: tuple[Path, Path] | None = None) -> None:
+    def __init__(self, *regions: str, certificate: tuple[Path, Path] | None = None, latency_ms: int = 0) -> None:
+        self.latency_s = latency_ms / 1000
         self.rows: dict[str, list[Any]] = {it: [mantle_row("maker.mantle-only")] for it in regions}
         self.faults: dict[str, str] = {}
         self.seen: list[tuple[str, dict[str, str]]] = []
@@ -101,6 +103,7 @@ class _Handler(BaseHTTPRequestHandler):
         standin = self.server
         standin.seen.append((self.path, {name.lower(): value for name, value in self.headers.items()}))
         region = self._region()
+        time.sleep(standin.latency_s)
         if region is None or region not in standin.rows or self.path != "/v1/models":
             self._error(401, "who asks is not known")
             return
