@@ -71,7 +71,11 @@ class CursorStore(Protocol):
 
 
 class CursorFile:
-    """The cursors of one catalog in a file of `CATALOG_DIR/webhooks`."""
+    """The cursors of one catalog in a file of `CATALOG_DIR/webhooks`.
+
+    While there is none, those saved last beside it count: the settings that name the catalog have changed, it begins
+    with what was stored before, and targets get what they are owed.
+    """
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -81,16 +85,21 @@ class CursorFile:
 
     def load(self) -> Cursors:
         try:
-            with self._path.open("rb") as file:
-                data = file.read(MAX_BYTES)
+            return _read_file(self._path)
         except FileNotFoundError:
-            return {}
+            return self._saved_last()
         except OSError as error:
             raise CursorsUnavailable(f"{self._path}: {error.strerror}") from error
-        try:
-            return decode_cursors(data)
         except Malformed as error:
             raise CursorsUnavailable(f"{self._path} is damaged ({error}): remove it, and targets begin anew") from None
+
+    def _saved_last(self) -> Cursors:
+        with suppress(OSError):
+            others = sorted(self._path.parent.glob("*.json"), key=lambda it: it.stat().st_mtime_ns, reverse=True)
+            for other in others:
+                with suppress(Malformed):
+                    return _read_file(other)
+        return {}
 
     def save(self, cursors: Cursors) -> None:
         try:
@@ -164,6 +173,15 @@ def cursor_store(catalog_dir: Path, fingerprint: str, fleet: Fleet | None) -> Cu
     """
     file = CursorFile(catalog_dir / FOLDER / f"{fingerprint}.json")
     return file if fleet is None else FleetCursors(fleet, file)
+
+
+def _read_file(path: Path) -> Cursors:
+    """
+    Raises:
+        OSError, Malformed
+    """
+    with path.open("rb") as file:
+        return decode_cursors(file.read(MAX_BYTES))
 
 
 def encode_cursors(cursors: Cursors) -> bytes:

@@ -85,3 +85,22 @@ def test_without_a_fleet_there_is_a_file_of_the_catalogs_own(tmp_path: Path) -> 
     cursor_store(tmp_path, "fingerprint", None).save(ONE)
 
     assert (tmp_path / "webhooks" / "fingerprint.json").exists()
+
+
+def test_after_a_change_of_the_settings_targets_get_what_they_are_owed(tmp_path: Path) -> None:
+    before, damaged = (cursor_store(tmp_path, name, None) for name in ("before", "damaged"))
+    before.save(ONE)
+    damaged.save(ONE)
+    (tmp_path / "webhooks" / "damaged.json").write_bytes(b"{")
+    changed = cursor_store(tmp_path, "changed", None)
+
+    assert changed.load() == changed.peek() == ONE
+    changed.save({})
+    assert changed.load() == {}
+    assert before.load() == ONE
+
+
+def test_a_fleet_without_cursors_begins_with_those_of_the_settings_before(tmp_path: Path) -> None:
+    cursor_store(tmp_path, "before", None).save(ONE)
+
+    assert cursor_store(tmp_path, "changed", Engine()).load() == ONE
