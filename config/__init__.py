@@ -13,6 +13,7 @@ from config.settings import (
     read_server_settings,
     read_settings,
     requested_parts,
+    requested_projects,
 )
 
 __all__ = [
@@ -33,4 +34,5 @@ __all__ = [
     "read_server_settings",
     "read_settings",
     "requested_parts",
+    "requested_projects",
 ]

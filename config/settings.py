@@ -315,10 +315,15 @@ class ServerSettings:
 SettingsT = TypeVar("SettingsT", Settings, ServerSettings)
 
 
+def requested_projects(settings: Settings) -> tuple[str, ...]:
+    """The projects that regions are asked as, as AWS_BEDROCK_PROJECT names them; the demo has none."""
+    return settings.projects if settings.source == "aws" else ()
+
+
 def requested_parts(settings: Settings) -> tuple[str, ...]:
     """The parts that each region is asked for: those that are configured, then those of the projects."""
     parts = listed_parts(settings.parts)
-    if not settings.projects or settings.source != "aws":
+    if not requested_projects(settings):
         return parts
     return parts + tuple(it for it in PROJECT_PARTS if it != "project_profiles" or "profiles" in parts)
 

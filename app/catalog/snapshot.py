@@ -19,6 +19,7 @@ from app.catalog.records import (
     MANTLE,
     MODELS,
     PROJECT_MODELS,
+    PROJECT_PARTS,
     CatalogState,
     FoundationModel,
     InferenceProfile,
@@ -224,4 +225,16 @@ def restrict_to_regions(state: CatalogState, regions: Sequence[str]) -> CatalogS
         regions=tuple(regions),
         listings=tuple(listing for listing in state.listings if listing.region in kept),
         failures=tuple(failure for failure in state.failures if failure.region in kept),
+    )
+
+
+def restrict_to_parts(state: CatalogState, parts: Sequence[str], *, projects: tuple[str, ...] = ()) -> CatalogState:
+    """The state with the given parts alone, and what was listed as these projects: as `restrict_to_regions`."""
+    kept = frozenset(parts).difference(() if state.projects == projects else PROJECT_PARTS)
+    return replace(
+        state,
+        parts=tuple(parts),
+        projects=projects,
+        listings=tuple(listing for listing in state.listings if listing.part in kept),
+        failures=tuple(failure for failure in state.failures if failure.part in kept),
     )

@@ -13,7 +13,14 @@ from app.catalog.codec import encode_state
 from app.catalog.current import Catalog
 from app.catalog.reading import Malformed
 from app.catalog.records import ACCESS, MODELS, CatalogState
-from app.catalog.snapshot import CatalogSnapshot, build_snapshot, restrict_to_regions, reuse_models, with_cards
+from app.catalog.snapshot import (
+    CatalogSnapshot,
+    build_snapshot,
+    restrict_to_parts,
+    restrict_to_regions,
+    reuse_models,
+    with_cards,
+)
 from app.catalog.status import models_without_limits
 from app.refresh.formats import DECODERS, FORMAT
 from app.refresh.schedule import RefreshSchedule
@@ -30,7 +37,7 @@ from app.refresh.store import (
     Version,
 )
 from app.telemetry import metrics
-from config import ALL_REGIONS, Settings
+from config import ALL_REGIONS, Settings, requested_parts, requested_projects
 
 log = structlog.get_logger(__name__)
 
@@ -158,7 +165,7 @@ class StoreFollower:
         if version < self.known.version:
             return
         self.known = replace(self.known, version=version)
-        self._serve_loaded(self._of_my_regions(state))
+        self._serve_loaded(self._as_configured(state))
         self._schedule.note_loaded(state)
         metrics.STORE_LOADS.labels("loaded").inc()
 
@@ -166,7 +173,7 @@ class StoreFollower:
         """Serve what was stored with other settings, or by an older version, until the refresh that is due at once."""
         self._borrowed = True
         states = [
-            self._of_my_regions(state)
+            self._as_configured(state)
             for state in map(decoded, self._store.others())
             if state is not None and state.source == self._settings.source
         ]
@@ -174,10 +181,12 @@ class StoreFollower:
         if best is not None and best.listings:
             self._serve_loaded(replace(best, retries=0, retried_at=None))
 
-    def _of_my_regions(self, state: CatalogState) -> CatalogState:
+    def _as_configured(self, state: CatalogState) -> CatalogState:
         """What the settings ask for decides, and not those that the state was stored with."""
         has_access = ACCESS in self._settings.parts
         state = replace(state, access=state.access or AccessState() if has_access else None)
+        projects = requested_projects(self._settings)
+        state = restrict_to_parts(state, requested_parts(self._settings), projects=projects)
         regions = self._settings.regions
         return state if regions == (ALL_REGIONS,) else restrict_to_regions(state, regions)
 

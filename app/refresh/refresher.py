@@ -30,7 +30,7 @@ from app.refresh.store import (
 )
 from app.telemetry import metrics
 from app.telemetry.change_metrics import count_events
-from config import ALL_REGIONS, Settings, requested_parts
+from config import ALL_REGIONS, Settings, requested_parts, requested_projects
 
 log = structlog.get_logger(__name__)
 
@@ -307,7 +307,7 @@ class Refresher:
             source=self._settings.source,
             regions=regions,
             parts=requested_parts(self._settings),
-            projects=self._settings.projects if self._settings.source == "aws" else (),
+            projects=requested_projects(self._settings),
             at=self._clock(),
             max_stale=timedelta(seconds=self._settings.max_stale_s),
             configured_regions=self._settings.regions,

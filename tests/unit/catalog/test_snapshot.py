@@ -6,8 +6,16 @@ from datetime import timedelta
 from app.catalog.codec import decode_state, encode_state
 from app.catalog.entries import GEOGRAPHIC
 from app.catalog.event_changes import days_left
-from app.catalog.records import CatalogState, PartResult, RemovedModel
-from app.catalog.snapshot import build_snapshot, restrict_to_regions, reuse_models
+from app.catalog.records import (
+    BASE_PARTS,
+    DATA_RETENTION,
+    MANTLE,
+    PROJECT_MODELS,
+    CatalogState,
+    PartResult,
+    RemovedModel,
+)
+from app.catalog.snapshot import build_snapshot, restrict_to_parts, restrict_to_regions, reuse_models
 from tests.support.builders import NOW, day, failure, failures, listing, model, profile, snapshot
 
 
@@ -178,3 +186,24 @@ def test_a_stored_state_is_served_for_the_configured_regions_alone_in_their_orde
     assert len(kept.failures) == 3
     assert [(it.id, it.name) for it in build_snapshot(kept, at=NOW).models] == [("a", "EU")]
     assert replace(kept, regions=state.regions, listings=state.listings, failures=state.failures) == state
+
+
+def test_a_stored_state_is_served_with_the_configured_parts_and_projects_alone() -> None:
+    opened = replace(listing("us-east-1", model("b"))[0], part=PROJECT_MODELS)
+    state = CatalogState(
+        source="aws",
+        attempted_at=NOW,
+        regions=("us-east-1",),
+        parts=(*BASE_PARTS, MANTLE, PROJECT_MODELS),
+        projects=("proj_a",),
+        listings=(*listing("us-east-1", model("a"), mantle=["a"]), opened),
+        failures=(failure("us-east-1", DATA_RETENTION),),
+    )
+    base = replace(state, parts=BASE_PARTS, projects=(), listings=state.listings[:2], failures=())
+
+    assert restrict_to_parts(state, state.parts, projects=state.projects) == replace(state, failures=())
+    assert restrict_to_parts(state, BASE_PARTS) == base
+    other = restrict_to_parts(state, state.parts, projects=("proj_b",))
+    assert {it.part for it in other.listings} == {*BASE_PARTS, MANTLE}
+    [entry] = build_snapshot(restrict_to_parts(state, BASE_PARTS), at=NOW).models
+    assert (entry.mantle_rows, entry.project_ways) == (None, None)
