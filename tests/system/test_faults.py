@@ -23,12 +23,16 @@ BROKEN = dict(
         (
             *("af-south-1", "ap-east-2", "ap-northeast-1", "ap-northeast-2", "ap-northeast-3", "ap-south-1"),
             *("ap-south-2", "ap-southeast-1", "ap-southeast-2", "ca-central-1", "ca-west-1", "eu-central-1"),
-            *("eu-central-2", "eu-north-1"),
+            *("eu-central-2", "eu-north-1", "eu-south-1", "eu-south-2", "eu-west-1", "eu-west-2"),
         ),
         strict=True,
     )
 )
 CODES = {
+    "missing": "ResourceNotFoundException",
+    "invalid": "ValidationException",
+    "unknown": "UnknownOperationException",
+    "nameless": "AccessDeniedException",
     "throttled": "ThrottlingException",
     "denied": "AccessDeniedException",
     "unrecognized": "UnrecognizedClientException",
