@@ -157,7 +157,7 @@ def create_app(
             settings,
             catalog,
             ask_access,
-            lease=lambda: store.job_lease("check_access", max_held_s=max_held_s),
+            lease=lambda: store.job_lease("check_access", max_held_s=max_held_s, needs_newest=True),
             reload=refresher.reload_if_changed,
             amend=refresher.amend,
             clock=clock,

@@ -79,8 +79,10 @@ class AliasTargetNotFound(ModelNotFound):
 
     def __init__(self, name: str, target: str) -> None:
         super().__init__(name)
-        self.message = f"model: {name} is an alias of {target}, which is not there"
-        self.openai_message = f"The model `{name}` is an alias of `{target}`, which does not exist"
+        # An ARN holds the account's id.
+        shown, quoted = ("an ARN", "an ARN") if target.startswith("arn:") else (target, f"`{target}`")
+        self.message = f"model: {name} is an alias of {shown}, which is not there"
+        self.openai_message = f"The model `{name}` is an alias of {quoted}, which does not exist"
 
 
 class RouteNotFound(ApiError):

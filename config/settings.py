@@ -1,5 +1,6 @@
 """Settings: each one's name, default, parser and meaning in one place; read once, checked at start."""
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
@@ -30,6 +31,10 @@ from config.store_url import StoreUrl, fleet_name, store_url
 SOURCES = ("aws", "demo")
 VIEWS = ("models", "profiles", "all")
 INVOCATION_KINDS = ("on_demand", "geographic", "global")
+
+
+# Of AWS; it stands in ARNs, and in no error.
+ACCOUNT_ID = re.compile(r"(?<!\d)\d{12}(?!\d)")
 
 
 class ConfigError(ValueError):
@@ -368,7 +373,7 @@ def _parse(name: str, parse: Callable[[str], Any], value: str, *, secret: bool =
     try:
         return parse(value)
     except ValueError as error:
-        got = "a value that is not shown" if secret else repr(value)
+        got = "a value that is not shown" if secret else ACCOUNT_ID.sub("[account id]", repr(value))
         raise ConfigError(f"{name} must be {error}, got {got}") from None
 
 

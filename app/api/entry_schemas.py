@@ -199,7 +199,7 @@ class InvocationsSchema(Schema):
     def keep_keys_of_kind(self, data: dict[str, Any], entry: CatalogEntry, **_: Any) -> dict[str, Any]:
         if entry.mantle_rows is None:
             data = {name: value for name, value in data.items() if name not in OF_MANTLE}
-        elif entry.mantle_rows and not entry.rows:
+        if not entry.rows:
             data |= {name: data[name] or None for name in MODALITIES if name in data}
         if entry.project_ways is None:
             data = {name: value for name, value in data.items() if name != "projects"}

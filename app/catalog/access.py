@@ -33,6 +33,9 @@ MAX_REGION_PAUSE = timedelta(hours=1)
 DENIED_PAUSE = timedelta(days=1)
 MAX_DOUBLINGS = 20
 
+# AWS's codes for want of permission.
+DENIED_CODES = ("AccessDeniedException", "AccessDenied")
+
 _WORD = re.compile(r"\w{1,40}")
 
 

@@ -1,7 +1,6 @@
 """What stands of access in the stored catalog, and what goes to and comes from the child that asks."""
 
 import json
-from datetime import datetime
 from typing import Any
 
 from app.catalog.access import (
@@ -16,7 +15,7 @@ from app.catalog.access import (
     AccessState,
     RegionPause,
 )
-from app.catalog.reading import Malformed, Reader, parsed
+from app.catalog.reading import Malformed, Reader, parsed, plain_instant
 
 
 def plain_access(state: AccessState) -> dict[str, Any]:
@@ -107,9 +106,9 @@ def _plain_report(report: AccessReport) -> dict[str, Any]:
         "model_id": report.model_id,
         "state": report.access.state,
         "reason": report.access.reason,
-        "checked_at": _instant(report.access.checked_at),
+        "checked_at": plain_instant(report.access.checked_at),
         "failures": report.failures,
-        "failed_at": None if report.failed_at is None else _instant(report.failed_at),
+        "failed_at": None if report.failed_at is None else plain_instant(report.failed_at),
         "failure": report.failure,
     }
     return {name: value for name, value in plain.items() if value}
@@ -135,8 +134,8 @@ def _plain_pause(pause: RegionPause) -> dict[str, Any]:
     plain = {
         "region": pause.region,
         "failures": pause.failures,
-        "failed_at": _instant(pause.failed_at),
-        "until": _instant(pause.until),
+        "failed_at": plain_instant(pause.failed_at),
+        "until": plain_instant(pause.until),
         "code": pause.code,
         "action": pause.action,
     }
@@ -152,7 +151,3 @@ def _read_pause(value: Reader) -> RegionPause:
         code=value.get("code").string(),
         action=value.get("action").maybe(Reader.string) or "",
     )
-
-
-def _instant(at: datetime) -> str:
-    return at.isoformat()

@@ -8,7 +8,15 @@ import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 
-from app.catalog.access import AccessPlan, AccessReport, AccessState, RegionPause, retry_at
+from app.catalog.access import (
+    DENIED_CODES,
+    DENIED_PAUSE,
+    AccessPlan,
+    AccessReport,
+    AccessState,
+    RegionPause,
+    retry_at,
+)
 from app.catalog.entries import CatalogEntry
 from app.catalog.records import EPOCH
 
@@ -48,7 +56,7 @@ def plan_access(
         if region is not None and len(plan.setdefault(region, [])) < MAX_CALLS:
             plan[region].append(model_id)
     form_regions = sorted({region for regions in models.values() for region in regions} - closed)
-    asks_form = form_regions and _is_due(state.form, at, period)
+    asks_form = form_regions and _is_form_due(state.form, at, period, since)
     return AccessPlan(
         regions={region: tuple(ids) for region, ids in plan.items() if ids},
         form_region=min(plan or form_regions) if asks_form else None,
@@ -92,6 +100,13 @@ def _paced(answered: Sequence[AccessReport], at: datetime, period: timedelta) ->
         return 0
     share = period / len(answered)
     return (at - EPOCH) // share - (last - EPOCH) // share
+
+
+def _is_form_due(form: AccessReport | None, at: datetime, period: timedelta, since: datetime) -> bool:
+    """Where it may not be asked for, as a region that permits no call: in a day, or after a restart."""
+    if form is None or form.failed_at is None or form.failure not in DENIED_CODES:
+        return _is_due(form, at, period)
+    return not since <= form.failed_at <= at or at >= form.failed_at + DENIED_PAUSE
 
 
 def _is_due(report: AccessReport | None, at: datetime, period: timedelta) -> bool:

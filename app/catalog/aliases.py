@@ -75,17 +75,22 @@ class AliasStatus:
     equally_new: tuple[str, ...] = ()
 
 
-def resolve(aliases: Iterable[Alias], models: Sequence[CatalogEntry], find: Find) -> dict[str, Resolution]:
+def resolve(
+    aliases: Iterable[Alias], models: Sequence[CatalogEntry], *, find: Find, find_base: Find
+) -> dict[str, Resolution]:
     """What each alias stands for, by name. One whose target is not there, or whose name is an id, is left out.
+
+    A name may be an id that only optional parts list: it may come to be one at any time, and the alias comes first.
 
     Args:
         models: what can be seen, newest first, then by id.
         find: the entry of an exact id or ARN among what can be seen.
+        find_base: that of an id that a base part lists.
     """
     found: dict[str, Resolution] = {}
     patterns: dict[str, str] = {}
     for alias in aliases:
-        if find(alias.name) is not None:
+        if find_base(alias.name) is not None:
             continue
         if alias.is_pattern:
             patterns[alias.name] = alias.target.casefold()
@@ -97,11 +102,11 @@ def resolve(aliases: Iterable[Alias], models: Sequence[CatalogEntry], find: Find
     return found
 
 
-def statuses(aliases: Iterable[Alias], resolved: Mapping[str, Resolution], find: Find) -> tuple[AliasStatus, ...]:
+def statuses(aliases: Iterable[Alias], resolved: Mapping[str, Resolution], find_base: Find) -> tuple[AliasStatus, ...]:
     """The state of each alias, in the file's order.
 
     Args:
-        resolved, find: as `resolve` has them.
+        resolved, find_base: as `resolve` has them.
     """
 
     def status(alias: Alias) -> AliasStatus:
@@ -111,7 +116,7 @@ def statuses(aliases: Iterable[Alias], resolved: Mapping[str, Resolution], find:
             return AliasStatus(
                 name=alias.name, target=alias.target, state=RESOLVED, target_id=target_id, equally_new=equally_new
             )
-        state = GONE if find(alias.name) is None else TAKEN
+        state = GONE if find_base(alias.name) is None else TAKEN
         return AliasStatus(name=alias.name, target=alias.target, state=state)
 
     return tuple(map(status, aliases))
@@ -156,11 +161,10 @@ def names_by_target(resolved: Mapping[str, Resolution]) -> dict[str, tuple[str, 
 
 
 def taken_names(aliases: Iterable[Alias], snapshot: CatalogSnapshot) -> tuple[str, ...]:
-    """The aliases whose name is an id of the catalog, which would hide them."""
-    own = {entry.id for entry in (*snapshot.application_profiles, *snapshot.account_models)}
-    return tuple(
-        it.name for it in aliases if it.name in snapshot.by_id or it.name in snapshot.by_profile or it.name in own
-    )
+    """The aliases whose name is an id or an ARN of the catalog; not those that Mantle or a project alone lists."""
+    models = {it.id for it in snapshot.models if not it.is_on_mantle_alone}
+    own = {it.id for it in (*snapshot.application_profiles, *snapshot.account_models)}
+    return tuple(it.name for it in aliases if it.name in models | own or it.name in snapshot.by_profile)
 
 
 def _newest(patterns: Collection[str], models: Iterable[CatalogEntry]) -> dict[str, Resolution]:

@@ -2,7 +2,7 @@
 
 import json
 import zlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -99,7 +99,7 @@ def derive_events(previous: CatalogSnapshot, current: CatalogSnapshot, *, at: da
     was_at = previous.state.retried_at or previous.state.attempted_at
     comparable = comparable_regions(previous.state, current.state)
     announced = {(it.model_id, it.within_days) for it in previous.state.events if it.type == RETIREMENT_NEAR}
-    old, new = previous.by_id, current.by_id
+    old, new = _listed(previous), _listed(current)
     moments = _moments(was_at, at)
     touched = [model_id for model_id, entry in new.items() if _may_differ(old.get(model_id), entry, moments)]
     touched += [model_id for model_id in old if model_id not in new]
@@ -125,6 +125,11 @@ def derive_events(previous: CatalogSnapshot, current: CatalogSnapshot, *, at: da
                     after=change.after,
                     within_days=days,
                 )
+
+
+def _listed(snapshot: CatalogSnapshot) -> Mapping[str, CatalogEntry]:
+    """The models by id, but for those that no base part lists."""
+    return {it.id: it for it in snapshot.models if not it.is_on_mantle_alone}
 
 
 def bounded(events: Sequence[CatalogEvent], *, at: datetime) -> tuple[CatalogEvent, ...]:

@@ -62,7 +62,7 @@ class Published:
                 return ()
             # Not among the views that are kept: what an operator asks takes no caller's place.
             view = CatalogView(self.snapshot, EVERYTHING, aliases)
-            self._alias_statuses = statuses(aliases, view.resolved, view.find_exact)
+            self._alias_statuses = statuses(aliases, view.resolved, view.find_base)
         return self._alias_statuses
 
     def holds(self, view: CatalogView) -> bool:

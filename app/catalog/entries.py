@@ -120,11 +120,16 @@ class CatalogEntry:
     @property
     def is_callable(self) -> bool:
         """Whether it is callable, on Mantle too, or was until its end of life."""
-        return (
-            bool(self.invocations)
-            or bool(self.mantle_rows)
-            or (self.lifecycle == RETIRED and bool(self.former_invocations))
-        )
+        return self.is_callable_at_runtime or bool(self.mantle_rows)
+
+    @property
+    def is_callable_at_runtime(self) -> bool:
+        return bool(self.invocations) or (self.lifecycle == RETIRED and bool(self.former_invocations))
+
+    @property
+    def is_on_mantle_alone(self) -> bool:
+        """Whether Mantle serves it and no other part lists it."""
+        return bool(self.mantle_rows) and not self.rows
 
     @property
     def mantle(self) -> dict[str, str] | None:
@@ -141,7 +146,7 @@ class CatalogEntry:
     @property
     def endpoints(self) -> list[str]:
         """The endpoints that serve it."""
-        ways = [way for way in self.invocations if way.kind != NOT_CALLABLE]
+        ways = [way for way in (*self.invocations, *(self.project_ways or ())) if way.kind != NOT_CALLABLE]
         served = ((RUNTIME_ENDPOINT, ways), (MANTLE_ENDPOINT, self.mantle_rows))
         return [endpoint for endpoint, found in served if found]
 

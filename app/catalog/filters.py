@@ -74,6 +74,8 @@ def restrict(
         entry = restrict_mantle(entry, left_there, rank=rank, cards=cards, prefers_cards=prefers_cards)
     if opened != entry.project_ways:
         entry = replace(entry, project_ways=opened)
+    if not invocations and not former and opened and entry.is_callable and not entry.is_of_project:
+        return replace(entry, invocations=(), former_invocations=(), is_of_project=True)
     if not invocations and not former and not (entry.is_of_project and opened):
         # What the runtime endpoint serves is found where that serves it.
         return entry if entry.mantle_rows and not entry.invocations and not entry.former_invocations else None

@@ -33,15 +33,15 @@ def with_mantle(
     rank = {region: place for place, region in enumerate(regions)}
     found = _gather(listings)
     models = [replace(it, mantle_rows=_in_order(found.pop(it.id, {}), rank)) for it in merged.models]
+    # An id that is another kind of thing elsewhere stays what it is there.
+    profiles = {way.profile_id for it in merged.models for way in (*it.invocations, *it.former_invocations)}
     for model_id, groups in found.items():
+        if model_id in profiles or model_id.startswith("arn:"):
+            continue
         rows = _in_order(groups, rank)
         facts = _facts(model_id, rows, cards, prefers_cards=prefers_cards)
         models.append(CatalogEntry(id=model_id, model_id=model_id, mantle_rows=rows, **facts))
-    return replace(
-        merged,
-        models=tuple(sorted(models, key=sort_key)),
-        application_profiles=tuple(replace(it, mantle_rows=()) for it in merged.application_profiles),
-    )
+    return replace(merged, models=tuple(sorted(models, key=sort_key)))
 
 
 def restrict_mantle(
@@ -52,8 +52,10 @@ def restrict_mantle(
     rows = _in_order({row: names for row, names in groups.items() if names}, rank)
     if rows == entry.mantle_rows:
         return entry
-    facts = _facts(entry.model_id, rows, cards, prefers_cards=prefers_cards) if rows and not entry.rows else {}
-    return replace(entry, mantle_rows=rows, **facts)
+    restricted = replace(entry, mantle_rows=rows)
+    if not restricted.is_on_mantle_alone:
+        return restricted
+    return replace(restricted, **_facts(entry.model_id, rows, cards, prefers_cards=prefers_cards))
 
 
 def _gather(listings: Iterable[PartListing]) -> dict[str, dict[MantleModel, list[str]]]:

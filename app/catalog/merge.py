@@ -38,16 +38,19 @@ Way = tuple[str, tuple[str, ...], bool]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MergedCatalog:
-    """All models and the account's own profiles, newest first, then by id.
+    """All models and the account's own profiles, newest first, then by id, and what other optional parts bring.
 
-    `profile_names` are AWS's, by profile id; `orphan_profiles` counts the rows of profiles whose models their region
-    does not list: they make nothing callable.
+    `account_models` are the account's own, `project_entries` what a project alone opens. `profile_names` are AWS's, by
+    profile id; `orphan_profiles` counts the rows of profiles whose models their region does not list: they make nothing
+    callable.
     """
 
     models: tuple[CatalogEntry, ...]
     application_profiles: tuple[CatalogEntry, ...]
     profile_names: Mapping[str, str]
     orphan_profiles: int
+    account_models: tuple[CatalogEntry, ...] = ()
+    project_entries: tuple[CatalogEntry, ...] = ()
 
 
 class _ModelRows:

@@ -12,8 +12,11 @@ from app.catalog.entries import INVOKE_ORDER, CatalogEntry
 from app.catalog.records import (
     BASE_PARTS,
     LIFECYCLE_FIELDS,
+    MANTLE,
     MODELS,
     OPTIONAL_FIELDS,
+    PROJECT_MODELS,
+    PROJECT_PROFILES,
     CatalogState,
     FoundationModel,
     Invocation,
@@ -33,6 +36,10 @@ MAX_DOUBLINGS = 20
 # A client that pages is done in minutes; a day also covers one that was suspended overnight.
 REMOVED_KEPT = timedelta(days=1)
 MAX_REMOVED = 10_000
+
+
+# Listings of what AWS has, which never becomes nothing from one refresh to the next.
+NEVER_EMPTIED = (*BASE_PARTS, PROJECT_MODELS, PROJECT_PROFILES, MANTLE)
 
 
 def next_snapshot(
@@ -177,8 +184,13 @@ def _with_history(
 
 
 def reject_empty(result: PartResult, last: PartListing | None, at: datetime, too_old: timedelta) -> PartResult:
-    """A part that is empty where it was not is believed once the old listing is too old to serve."""
+    """A part of AWS's own models that is empty where it was not is believed once the old listing is too old to serve.
+
+    What an account made, it takes away.
+    """
     if isinstance(result, PartFailure) or result.rows or not result.is_offered or last is None or not last.rows:
+        return result
+    if result.part not in NEVER_EMPTIED:
         return result
     if at - last.listed_at > too_old:
         return result

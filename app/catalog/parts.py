@@ -5,7 +5,6 @@ from dataclasses import dataclass
 
 from app.catalog.records import (
     APPLICATION_PROFILES,
-    BASE_PARTS,
     DATA_RETENTION,
     DEPLOYMENTS,
     IMPORTED,
@@ -34,11 +33,6 @@ class Part:
     name: str
     row_class: type[Row]
     action: str
-
-    @property
-    def is_base(self) -> bool:
-        """Whether a catalog is incomplete without it."""
-        return self.name in BASE_PARTS
 
 
 PARTS: Mapping[str, Part] = {

@@ -1,7 +1,7 @@
 """What only a project opens: entries of their own, and ways beside those of the account, which stay as they are."""
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 
 from app.catalog.cards import CardBook
@@ -14,15 +14,6 @@ from app.catalog.records import MODELS, PROFILES, PROJECT_MODELS, PROJECT_PROFIL
 READ_AS = {PROJECT_MODELS: MODELS, PROJECT_PROFILES: PROFILES}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ProjectCatalog:
-    """The account's models with what projects open beside them, and the entries that projects alone open."""
-
-    models: tuple[CatalogEntry, ...]
-    application_profiles: tuple[CatalogEntry, ...]
-    project_entries: tuple[CatalogEntry, ...]
-
-
 def with_projects(
     merged: MergedCatalog,
     listings: Iterable[PartListing],
@@ -32,8 +23,9 @@ def with_projects(
     regions: Sequence[str],
     invoke_order: Sequence[str],
     cards: CardBook,
-) -> ProjectCatalog:
-    """
+) -> MergedCatalog:
+    """The catalog with what projects open beside what the account can call, and with what they alone open.
+
     Args:
         merged: what the account lists.
         listings: of all parts.
@@ -63,33 +55,19 @@ def with_projects(
             projects_setting=projects,
             is_of_project=True,
         )
-        if account is None or not account.is_callable:
+        if (account is None or not account.is_callable) and model.id not in base_profiles:
             entries[model.id] = entry
         for profile_id in profile_ids(ways):
             if profile_id not in base_profiles and profile_id not in base:
                 entries.setdefault(profile_id, _profile_entry(entry, profile_id, of_projects.profile_names, cards))
-    return ProjectCatalog(
+    return replace(
+        merged,
         models=tuple(
-            replace(it, project_ways=opened.get(it.id, ()), projects_setting=projects) for it in merged.models
-        ),
-        application_profiles=tuple(
-            replace(it, project_ways=(), projects_setting=projects) for it in merged.application_profiles
+            replace(it, project_ways=opened[it.id], projects_setting=projects) if it.id in opened else it
+            for it in merged.models
         ),
         project_entries=tuple(sorted(entries.values(), key=sort_key)),
     )
-
-
-def with_other_names(
-    entries: Iterable[CatalogEntry], ids: Collection[str], names: Collection[str]
-) -> list[CatalogEntry]:
-    """Those of the entries whose ids are not taken; one whose name is taken carries its id behind it."""
-    taken = set(names)
-    left = []
-    for entry in entries:
-        if entry.id not in ids:
-            left.append(entry if entry.name not in taken else replace(entry, name=f"{entry.name} ({entry.id})"))
-            taken.add(left[-1].name)
-    return left
 
 
 def _as_base_parts(listings: Iterable[PartListing]) -> list[PartListing]:

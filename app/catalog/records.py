@@ -106,7 +106,8 @@ class AccountModel:
     """Something callable that the account made: one row of a list of its provisioned models, deployments or the like.
 
     `id` is its ARN. `base_id` is what its foundation model's ARN names, or an inference profile's where a prompt router
-    falls back to one; `profile_ids` are the inference profiles among those that a prompt router chooses from.
+    falls back to one; `profile_ids` are the inference profiles among those that a prompt router chooses from or
+    falls back to: a system's by id, others by ARN.
 
     Source: Bedrock ProvisionedModelSummary, CustomModelDeploymentSummary, ImportedModelSummary,
     MarketplaceModelEndpointSummary and PromptRouterSummary; discovery/rows.py has the keys of each.

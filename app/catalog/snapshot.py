@@ -1,9 +1,10 @@
 """The whole catalog at one moment, derived from state by one pure function, on refresh and on load alike."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from operator import attrgetter
+from typing import Any
 
 from app.catalog.access import AccessState, EntryAccess, of_models
 from app.catalog.account_models import account_entries
@@ -12,7 +13,7 @@ from app.catalog.entries import INVOKE_ORDER, CatalogEntry
 from app.catalog.lifecycle import turning_points
 from app.catalog.mantle import with_mantle
 from app.catalog.merge import merge_listings
-from app.catalog.projects import ProjectCatalog, with_projects
+from app.catalog.projects import with_projects
 from app.catalog.records import (
     DEMO,
     EPOCH,
@@ -83,16 +84,13 @@ def build_snapshot(
         prefers_cards=state.source == DEMO,
     )
     listed = {model.id: model for model in merged.models}
-    account_models = account_entries(state.listings, listed, cards=cards, at=at)
+    merged = replace(merged, account_models=account_entries(state.listings, listed, cards=cards, at=at))
     if MANTLE in state.parts:
-        # Afterwards, so that what the account made has nothing of Mantle's.
-        account_models = tuple(replace(it, mantle_rows=()) for it in account_models)
         merged = with_mantle(
             merged, state.listings, regions=state.regions, cards=cards, prefers_cards=state.source == DEMO
         )
     if state.projects:
-        account_models = tuple(replace(it, project_ways=(), projects_setting=state.projects) for it in account_models)
-        found = with_projects(
+        merged = with_projects(
             merged,
             state.listings,
             state.projects,
@@ -100,10 +98,6 @@ def build_snapshot(
             regions=state.regions,
             invoke_order=invoke_order,
             cards=cards,
-        )
-    else:
-        found = ProjectCatalog(
-            models=merged.models, application_profiles=merged.application_profiles, project_entries=()
         )
     distinct_rows = {
         id(row): row
@@ -122,18 +116,17 @@ def build_snapshot(
     destinations = frozenset(
         place for row in profiles if isinstance(row, InferenceProfile) for _, places in row.models for place in places
     )
-    project_entries = found.project_entries
-    if MANTLE in state.parts:
-        project_entries = tuple(replace(it, mantle_rows=()) for it in project_entries)
-    models = _with_reports(found.models, state.access)
-    by_id = {model.id: model for model in models}
+    models, application_profiles, project_entries, account_models = (
+        _with_keys_of_parts(it, state)
+        for it in (merged.models, merged.application_profiles, merged.project_entries, merged.account_models)
+    )
     return CatalogSnapshot(
         state=state,
         at=at,
         models=models,
-        application_profiles=_with_reports(found.application_profiles, state.access),
-        project_entries=_with_reports(project_entries, state.access),
-        account_models=_with_reports(account_models, state.access),
+        application_profiles=application_profiles,
+        project_entries=project_entries,
+        account_models=account_models,
         orphan_profiles=merged.orphan_profiles,
         destinations=destinations,
         changed_at=max((moment for moment in changes if moment is not None), default=EPOCH),
@@ -141,7 +134,7 @@ def build_snapshot(
         days_from=days_from,
         invoke_order=tuple(invoke_order),
         cards=cards,
-        by_id=by_id,
+        by_id={model.id: model for model in models},
         by_profile=models_by_profile(models),
         profile_names=merged.profile_names,
         removed={gone.id: gone for gone in state.removed},
@@ -209,12 +202,19 @@ def with_access(snapshot: CatalogSnapshot, access: AccessState | None, *, at: da
     return replace(new, state=replace(state, changed_at=changed_at), changed_at=changed_at)
 
 
-def _with_reports(entries: tuple[CatalogEntry, ...], access: AccessState | None) -> tuple[CatalogEntry, ...]:
-    """The entries, each with what is known of access to its model; the same ones while that part is off."""
-    if access is None:
+def _with_keys_of_parts(entries: tuple[CatalogEntry, ...], state: CatalogState) -> tuple[CatalogEntry, ...]:
+    """The entries with what stands there while a part is on, also where that knows nothing of them."""
+    keys: dict[str, Callable[[CatalogEntry], Any]] = {}
+    if MANTLE in state.parts:
+        keys["mantle_rows"] = lambda it: it.mantle_rows or ()
+    if state.projects:
+        keys["project_ways"] = lambda it: it.project_ways or ()
+    if state.access is not None:
+        known = {it.model_id: EntryAccess(report=it.access) for it in state.access.reports}
+        keys["access"] = lambda it: known.get(it.model_id, NOT_ASKED)
+    if not keys:
         return entries
-    known = {it.model_id: EntryAccess(report=it.access) for it in access.reports}
-    return tuple(replace(it, access=known.get(it.model_id, NOT_ASKED)) for it in entries)
+    return tuple(replace(it, **{name: value_of(it) for name, value_of in keys.items()}) for it in entries)
 
 
 def restrict_to_regions(state: CatalogState, regions: Sequence[str]) -> CatalogState:

@@ -153,7 +153,7 @@ def status_of(
     return CatalogStatus(
         state=word,
         source=state.source,
-        models=len(snapshot.models),
+        models=sum(not it.is_on_mantle_alone for it in snapshot.models),
         orphan_profiles=snapshot.orphan_profiles,
         models_without_limits=models_without_limits(snapshot),
         attempted_at=state.attempted_at,

@@ -27,8 +27,12 @@ class _Missing:
 MISSING = _Missing()
 
 
+# In ARNs; an operator's file is quoted in the log.
+_ACCOUNT_ID = re.compile(r"(?<!\d)\d{12}(?!\d)")
+
+
 def _shown(value: object) -> str:
-    text = repr(value)
+    text = _ACCOUNT_ID.sub("[account id]", repr(value))
     return text if len(text) <= _MAX_SHOWN else f"{text[:_MAX_SHOWN]}..."
 
 

@@ -5,12 +5,11 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
 
-from app.catalog.aliases import Alias, AliasTargetGone, former_targets, names_by_target, resolve
+from app.catalog.aliases import Alias, AliasTargetGone, Resolution, former_targets, names_by_target, resolve
 from app.catalog.entries import MODEL, ON_DEMAND, CatalogEntry, profile_ids
 from app.catalog.filters import InvocationFilter, restrict
 from app.catalog.paging import SortKey, UnknownCursor, key_of, sort_key
 from app.catalog.patterns import ANY, matching
-from app.catalog.projects import with_other_names
 from app.catalog.records import DEMO, GLOBAL, RemovedModel
 from app.catalog.scope import ALL_VIEW, MODELS_VIEW, PROFILES_VIEW, Scope
 from app.catalog.snapshot import CatalogSnapshot
@@ -93,7 +92,7 @@ class CatalogView:
         known = [it for it in aliases if scope.excluded is None or not scope.excluded.match_id(it.name)]
         self._patterns = self._with_named_targets(known)
         self._visible = VisibleCatalog(snapshot, self._patterns, seen, self._restrict)
-        self.resolved = resolve(known, self._visible.models, self._visible.find_exact)
+        self.resolved = self._resolve(known, self._visible)
         # One whose target cannot be seen exists for a caller whose scope has a pattern for it.
         self._aliases = {it.name: it for it in known if it.name in self.resolved or scope.names(it.name, it.target)}
         if self.resolved:
@@ -101,7 +100,7 @@ class CatalogView:
         self.models = self._visible.models
         self.application_profiles = self._visible.application_profiles
         self.account_models = self._visible.account_models
-        self.find_exact = self._visible.find_exact
+        self.find_exact, self.find_base = self._visible.find_exact, self._visible.find_base
         self._lists: OrderedDict[ListFilter, EntryList] = OrderedDict()
 
     def restrict_entry(self, entry: CatalogEntry) -> CatalogEntry | None:
@@ -116,9 +115,9 @@ class CatalogView:
             return scope
         everything = replace(scope, models=None)
         whole = VisibleCatalog(self.snapshot, everything, self._seen, self._restrict)
-        found = resolve(named, whole.models, whole.find_exact)
+        found = self._resolve(named, whole)
         # A target counts, too, where it has left, for the cursors of that day.
-        known = [it for it in named if whole.find_exact(it.name) is None]
+        known = [it for it in named if whole.find_base(it.name) is None]
         left = [it.target for it in known if not it.is_pattern]
         patterns = {
             it.target.casefold(): whole.find_exact(found[it.name].target_id) if it.name in found else None
@@ -128,6 +127,9 @@ class CatalogView:
         seen = (it for it in self.snapshot.removed.values() if everything.saw(it, self._seen)) if patterns else ()
         targets = [*(it.target_id for it in found.values()), *left, *sorted(former_targets(patterns, seen))]
         return replace(scope, models=scope.models.with_ids(targets))
+
+    def _resolve(self, aliases: Iterable[Alias], visible: VisibleCatalog) -> dict[str, Resolution]:
+        return resolve(aliases, visible.models, find=visible.find_exact, find_base=visible.find_base)
 
     @cached_property
     def destinations(self) -> frozenset[str]:
@@ -221,42 +223,39 @@ class CatalogView:
         return None
 
     def _entries(self, wanted: ListFilter) -> Iterator[CatalogEntry]:
+        visible = self._visible
         models: Iterable[CatalogEntry] = self.models
         own: Iterable[CatalogEntry] = self.application_profiles
-        of_projects: Iterable[CatalogEntry] = self._visible.project_entries
         account: Iterable[CatalogEntry] = self.account_models
+        of_projects: Iterable[CatalogEntry] = visible.project_entries
         left = InvocationFilter(
             regions=self._known_regions(wanted.regions) if wanted.regions else None,
             destinations=self._known_destinations(wanted.within) if wanted.within else None,
         )
         if not left.is_open:
-            models, own = self._restricted((*models, *self._visible.dormant), left), self._restricted(own, left)
-            of_projects = self._restricted(of_projects, left)
-            account = self._restricted(account, left)
-        aliases: list[CatalogEntry] = []
-        if wanted.view == PROFILES_VIEW:
-            yield from filter(None, map(_on_demand_only, models))
-        else:
-            aliases = list(self._alias_entries(models, (*account, *own)))
-            yield from (*models, *aliases)
-        names = Counter(entry.name for entry in (*models, *aliases))
-        if wanted.view != MODELS_VIEW:
+            models, own = self._restricted((*models, *visible.dormant), left), self._restricted(own, left)
+            account, of_projects = self._restricted(account, left), self._restricted(of_projects, left)
+        of_projects = [*(it for it in models if it.is_of_project), *of_projects]
+        listed = [it for it in models if not it.is_of_project and visible.is_of_base(it)]
+        on_mantle = [it for it in models if not it.is_of_project and not visible.is_of_base(it)]
+        has_models, has_profiles = wanted.view != PROFILES_VIEW, wanted.view != MODELS_VIEW
+        aliases = list(self._alias_entries((*listed, *on_mantle), (*account, *own))) if has_models else []
+        yield from (*listed, *aliases) if has_models else filter(None, map(_on_demand_only, listed))
+        # What an optional part lists takes neither an id nor a name from what stands before it.
+        ids = {it.id for it in (*listed, *aliases)} | self.resolved.keys()
+        names = Counter(it.name for it in (*listed, *aliases))
+        for group in (
+            self._profiles(listed) if has_profiles else (),
+            own if has_profiles else (),
+            on_mantle if has_models else (),
+            [it for it in account if wanted.view == ALL_VIEW or self._is_named(it)],
+            of_projects if wanted.view == ALL_VIEW else (),
+        ):
             # An id stands once in a list, though a profile may call several models.
-            profiles: dict[str, CatalogEntry] = {}
-            for entry in (it for model in models for it in self._profiles(model)):
-                if entry.id not in self._visible.by_id:
-                    profiles.setdefault(entry.id, entry)
-            found = list(_with_distinct_names([*profiles.values(), *own], names))
-            yield from found
-            names.update(entry.name for entry in (*profiles.values(), *own))
-        # Last: a name of the account's own changes no other's.
-        shown = list(
-            _with_distinct_names([it for it in account if wanted.view == ALL_VIEW or self._is_named(it)], names)
-        )
-        yield from shown
-        if wanted.view == ALL_VIEW:
-            listed = (*models, *aliases, *found, *shown)
-            yield from with_other_names(of_projects, {it.id for it in listed}, {it.name for it in listed})
+            new = {it.id: it for it in reversed([it for it in group if it.id not in ids])}
+            yield from _with_distinct_names(new.values(), names)
+            ids |= new.keys()
+            names.update(it.name for it in new.values())
 
     def _is_named(self, entry: CatalogEntry) -> bool:
         """Whether a pattern of the scope names the entry, which then stands in each of its lists."""
@@ -281,10 +280,11 @@ class CatalogView:
     def _restricted(self, entries: Iterable[CatalogEntry], wanted: InvocationFilter) -> list[CatalogEntry]:
         return [left for entry in entries if (left := self._restrict(entry, wanted)) is not None]
 
-    def _profiles(self, model: CatalogEntry) -> Iterator[CatalogEntry]:
-        ways = model.invocations or model.former_invocations
-        for profile_id in dict.fromkeys(way.profile_id for way in ways if way.profile_id is not None):
-            yield self._visible.profile_entry(model, profile_id)
+    def _profiles(self, models: Iterable[CatalogEntry]) -> Iterator[CatalogEntry]:
+        for model in models:
+            for profile_id in profile_ids(model.invocations or model.former_invocations):
+                if profile_id not in self._visible.by_id:
+                    yield self._visible.profile_entry(model, profile_id)
 
     def _known_regions(self, patterns: Sequence[str]) -> frozenset[str] | None:
         for pattern in patterns:
@@ -321,11 +321,11 @@ def _on_demand_only(model: CatalogEntry) -> CatalogEntry | None:
     return replace(model, invocations=invocations, former_invocations=former)
 
 
-def _with_distinct_names(profiles: Sequence[CatalogEntry], names: Counter[str]) -> Iterator[CatalogEntry]:
-    """Profiles whose name another entry of the list has carry their id behind it."""
-    names = names + Counter(profile.name for profile in profiles)
-    for profile in profiles:
-        yield profile if names[profile.name] == 1 else replace(profile, name=f"{profile.name} ({profile.id})")
+def _with_distinct_names(entries: Collection[CatalogEntry], names: Counter[str]) -> Iterator[CatalogEntry]:
+    """Entries whose name is taken, or another's of them, carry their id behind it."""
+    names = names + Counter(entry.name for entry in entries)
+    for entry in entries:
+        yield entry if names[entry.name] == 1 else replace(entry, name=f"{entry.name} ({entry.id})")
 
 
 def _search_text(entry: CatalogEntry) -> str:

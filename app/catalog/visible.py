@@ -30,15 +30,20 @@ class VisibleCatalog:
             return entries if is_whole else tuple(sorted(left, key=sort_key))
 
         self._snapshot = snapshot
+        self._includes_provisioned = scope.include_provisioned
         self._alias_names: Mapping[str, tuple[str, ...]] = MappingProxyType({})
         models = visible(snapshot.models)
+        opened = tuple(it for it in models if it.is_of_project)
+        if opened:
+            models = tuple(it for it in models if not it.is_of_project)
         # A model that some regions only sell, and that has ended in the others: a filter of regions may leave these.
         self.dormant = tuple(it for it in models if not it.is_callable and not scope.include_provisioned)
         self.models = (
             tuple(it for it in models if it.is_callable or scope.include_provisioned) if self.dormant else models
         )
         self.application_profiles = visible(snapshot.application_profiles)
-        self.project_entries = visible(snapshot.project_entries)
+        # One that the account has in regions alone that the scope does not see, and a project in others, comes first.
+        self.project_entries = (*opened, *visible(snapshot.project_entries))
         self.account_models = visible(snapshot.account_models)
         self._index()
 
@@ -55,8 +60,10 @@ class VisibleCatalog:
         self._index()
 
     def _index(self) -> None:
-        own = (*self.project_entries, *self.account_models, *self.application_profiles)
-        self._own = {entry.id: entry for entry in own}
+        own = (*self.application_profiles, *self.account_models, *self.project_entries)
+        self._own: dict[str, CatalogEntry] = {}
+        for entry in own:
+            self._own.setdefault(entry.id, entry)
         if self.models is self._snapshot.models:
             self.by_id, self._by_profile = self._snapshot.by_id, self._snapshot.by_profile
             return
@@ -65,17 +72,26 @@ class VisibleCatalog:
 
     def find_exact(self, name: str) -> CatalogEntry | None:
         """The entry of an id, or of a model's or a profile's ARN."""
-        found = self.by_id.get(name) or self._own.get(name)
+        found = self.find_base(name) or self.by_id.get(name) or self._own.get(name)
         if found is not None:
             return found
-        model = self._by_profile.get(name)
-        if model is not None:
-            return self.profile_entry(model, name)
         arn = ARN.fullmatch(name)
         if arn is None:
             return None
         known: Mapping[str, object] = self.by_id if arn["kind"] == "foundation-model" else self._by_profile
         return self.find_exact(arn["id"]) if arn["id"] in known else None
+
+    def is_of_base(self, model: CatalogEntry) -> bool:
+        """Whether a model of these would be seen if no optional part listed it."""
+        return model.is_callable_at_runtime or (self._includes_provisioned and bool(model.rows))
+
+    def find_base(self, name: str) -> CatalogEntry | None:
+        """The entry of an id that a base part lists: no other part's takes its place."""
+        model = self.by_id.get(name)
+        if model is not None and self.is_of_base(model):
+            return model
+        model = self._by_profile.get(name)
+        return None if model is None else self.profile_entry(model, name)
 
     def profile_entry(self, model: CatalogEntry, profile_id: str) -> CatalogEntry:
         """The entry of a profile, with what it has of its own.

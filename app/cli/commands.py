@@ -22,7 +22,7 @@ from app.auth.key_format import InvalidKeySource
 from app.auth.key_sources import aws_sources_of, names_of_local_keys
 from app.catalog.aliases import GONE, TAKEN, AliasTargetGone
 from app.catalog.entries import CatalogEntry, profile_ids
-from app.catalog.records import EPOCH, PROJECT_PARTS, PartResult
+from app.catalog.records import BASE_PARTS, EPOCH, PartResult
 from app.catalog.scope import ALL_VIEW, VIEWS
 from app.catalog.view import CatalogView, ListFilter, UnknownValue
 from app.cli.access_lines import access_lines
@@ -336,7 +336,7 @@ def _headline(report: dict[str, Any]) -> str:
     failed = sum(
         1
         for region in report["regions"]
-        if any(part["failure"] for part in region["parts"] if part["part"] not in PROJECT_PARTS)
+        if any(part["failure"] for part in region["parts"] if part["part"] in BASE_PARTS)
     )
     return (
         f"{report['status']}: {report['models']} models from {len(report['regions'])} regions ({failed} failed), "

@@ -19,7 +19,7 @@ import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
-from app.catalog.access import FORM, NEVER_SENT, SENT, AccessAnswer, AccessPlan, access_of
+from app.catalog.access import DENIED_CODES, FORM, NEVER_SENT, SENT, AccessAnswer, AccessPlan, access_of
 from app.catalog.access_codec import decode_plan, encode_answer
 from app.catalog.reading import Malformed
 from app.discovery.bedrock import CONNECT_TIMEOUT_S, MAX_THREADS, READ_TIMEOUT_S, failure_of
@@ -33,7 +33,6 @@ CALL_INTERVAL_S = 0.5
 # So many failures in a row are the region's: a permission may be denied for one model, and a server err once.
 MAX_FAILURES_IN_A_ROW = 2
 THROTTLED = ("ThrottlingException", "Throttling", "TooManyRequestsException", "RequestLimitExceeded")
-DENIED = ("AccessDeniedException", "AccessDenied")
 NOT_FOUND = "ResourceNotFoundException"
 
 
@@ -126,7 +125,7 @@ def weight_of(error: Exception) -> tuple[bool, bool]:
     status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
     if code in THROTTLED or status == 429:
         return True, True
-    if code in DENIED or status >= 500:
+    if code in DENIED_CODES or status >= 500:
         return True, False
     # A model that the region does not know, or an id that it does not take, says nothing of the next one.
     return False, status not in (400, 404)

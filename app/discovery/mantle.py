@@ -35,6 +35,7 @@ MAX_BODY_BYTES = 4 << 20
 MAX_ERROR_BYTES = 64 << 10
 PIECE_BYTES = 64 << 10
 
+KEY_VARIABLE = "AWS_BEARER_TOKEN_BEDROCK"
 TOKEN = re.compile(r"[\x21-\x7e]{1,16384}")
 MAX_TOKEN_BYTES = 16_400
 ERROR_CODE = re.compile(r"[A-Za-z_][\w.-]{0,79}")
@@ -52,8 +53,12 @@ class MantleRefused(Exception):
         self.action = LIST_MODELS if status in (401, 403) else ""
 
 
+class NotAsked(Exception):
+    """The region is not among those that Mantle is to be asked in."""
+
+
 class InvalidToken(Exception):
-    """The file holds no bearer key; its content stands in no message."""
+    """There is no bearer key where one is configured; what stands there is in no message."""
 
 
 class Mantle:
@@ -63,7 +68,7 @@ class Mantle:
         credentials: gives those of AWS; called only where there is no bearer key.
         regions: those that are asked, where not all are.
         endpoint: where to send instead of each region's own host.
-        token_file: the file of a bearer key, read at each visit; without it `AWS_BEARER_TOKEN_BEDROCK`.
+        token_file: the file of a bearer key, read at each visit; without it AWS_BEARER_TOKEN_BEDROCK.
         verify: the trusted certificates: a file, or True for those that botocore brings.
     """
 
@@ -86,16 +91,17 @@ class Mantle:
         self._verify = verify
 
     def list_models(self, region: str) -> list[Any]:
-        """The rows of a region as they are; none where it is not to be asked, or its name does not resolve.
+        """The rows of a region as they are; none where its name does not resolve.
 
         Raises:
+            NotAsked
             MantleRefused: any status but 200, a redirect among them: it would take the credentials elsewhere.
             Malformed: the answer is no list, or too long.
             InvalidToken, OSError: there is no bearer key where one is configured.
             BotoCoreError: the connection failed, or there are no credentials.
         """
         if self._regions and region not in self._regions:
-            return []
+            raise NotAsked
         url = f"{self._endpoint or f'https://{SERVICE}.{region}.api.aws'}{PATH}"
         token = self._token()
         try:
@@ -115,12 +121,17 @@ class Mantle:
         return rows
 
     def _token(self) -> str:
-        if not self._token_file:
-            return os.environ.get("AWS_BEARER_TOKEN_BEDROCK", "")
-        with Path(self._token_file).open("rb") as file:
-            token = file.read(MAX_TOKEN_BYTES).decode("ascii", "replace").strip()
+        if self._token_file:
+            name = "CATALOG_MANTLE_TOKEN_FILE"
+            with Path(self._token_file).open("rb") as file:
+                token = file.read(MAX_TOKEN_BYTES).decode("ascii", "replace").strip()
+        else:
+            name = KEY_VARIABLE
+            token = os.environ.get(name, "").strip()
+            if not token:
+                return ""
         if not TOKEN.fullmatch(token):
-            raise InvalidToken("CATALOG_MANTLE_TOKEN_FILE must hold one bearer key, of visible ASCII characters")
+            raise InvalidToken(f"{name} must hold one bearer key, of visible ASCII characters")
         return token
 
     def _get(self, url: str, region: str, token: str) -> tuple[int, str, bytes]:
@@ -133,7 +144,8 @@ class Mantle:
         # A session a visit: it is closed with its connection, of which a refresh may hold no more than so many.
         session = URLLib3Session(
             verify=self._verify,  # type: ignore[arg-type]  # A file is taken, too.
-            proxies=get_environ_proxies(url),
+            # Without TLS it is this machine alone, and no proxy is to read what is sent there.
+            proxies=get_environ_proxies(url) if url.startswith("https://") else {},
             timeout=self._timeouts_s,  # type: ignore[arg-type]  # And two timeouts: to connect, and to read.
             max_pool_connections=1,
         )

@@ -120,7 +120,15 @@ class Rows:
     unread_fields: int
 
 
+NO_BASE_ARN = re.compile(r":(?:imported-model|application-inference-profile)/")
 NO_ROWS = Rows(rows=(), skipped_rows=0, unread_fields=0)
+
+
+def _profile_in(arn: str) -> str | None:
+    """What an ARN names that may lead to other regions: a system's profile by its id, any other by the ARN."""
+    if ":foundation-model/" in arn:
+        return None
+    return arn.partition("/")[2] if ":inference-profile/" in arn else arn
 
 
 def read_rows(values: Iterable[Any], part: str) -> Rows:
@@ -193,9 +201,11 @@ class _RowReader:
         if part == MARKETPLACE:
             values["name"] = arn.rpartition("/")[2] or None
         if part == ROUTERS:
-            values["base_id"] = self._base(self._object(row.get("fallbackModel")).get("modelArn"))
-            arns = self._items(row.get("models"), lambda item: item.get("modelArn").string())
-            values["profile_ids"] = tuple(it.partition("/")[2] for it in arns if ":inference-profile/" in it)
+            fallback = self._object(row.get("fallbackModel")).get("modelArn")
+            values["base_id"] = self._base(fallback)
+            arns = [*self._items(row.get("models"), lambda item: item.get("modelArn").string())]
+            arns += [fallback.value] if isinstance(fallback.value, str) else []
+            values["profile_ids"] = tuple(dict.fromkeys(it for arn in arns if (it := _profile_in(arn)) is not None))
         elif part in BASE_KEYS:
             values["base_id"] = self._base(row.get(BASE_KEYS[part]))
         return AccountModel(id=arn, **values)
@@ -207,7 +217,7 @@ class _RowReader:
         if found is not None:
             base_id = found[1] or found[2]
             return None if base_id == "imported" else base_id
-        self.unread += arn is not None and ":imported-model/" not in arn
+        self.unread += arn is not None and not NO_BASE_ARN.search(arn)
         return None
 
     def _profile_models(self, value: Reader) -> tuple[ProfileModel, ...]:

@@ -19,6 +19,7 @@ from app.catalog.access_plan import callable_regions, plan_access
 from app.catalog.current import Catalog
 from app.catalog.records import DEMO
 from app.catalog.snapshot import CatalogSnapshot
+from app.refresh.store import JobLease
 from config import Settings
 
 log = structlog.get_logger(__name__)
@@ -28,10 +29,6 @@ CHECK_S = 5.0
 GATHER_S = 2.0
 # What could not be published, as while a refresh is under way, is tried again so soon.
 PUBLISH_RETRY_S = 1.0
-
-
-class HeldLease(Protocol):
-    def held(self) -> bool: ...
 
 
 class AskAccess(Protocol):
@@ -62,7 +59,7 @@ class AccessChecker:
         catalog: Catalog,
         ask: AskAccess,
         *,
-        lease: Callable[[], AbstractContextManager[HeldLease | None]],
+        lease: Callable[[], AbstractContextManager[JobLease | None]],
         reload: Callable[[], object],
         amend: Callable[[Callable[[CatalogSnapshot], CatalogSnapshot]], bool],
         clock: Callable[[], datetime],
@@ -116,7 +113,7 @@ class AccessChecker:
         access = with_answers(snapshot.state.access, self._answers.waiting, period=self._period)
         return plan_access(self._regions_of[1], access, at=self._clock(), period=self._period, since=self._started_at)
 
-    def _run(self, plan: AccessPlan, lease: HeldLease) -> None:
+    def _run(self, plan: AccessPlan, lease: JobLease) -> None:
         began = self._monotonic()
         answered: list[AccessAnswer] = []
 
@@ -135,6 +132,8 @@ class AccessChecker:
         fault = self._ask(self._settings, plan, on_answer=take, stopping=stopping)
         if not self._stopping():
             self._publish()
+            if fault is not None and not lease.held():
+                fault = "another process took the job over"
         self._note_end(plan, answered, fault, duration_ms=round((self._monotonic() - began) * 1000))
 
     def _publish_if_due(self) -> None:

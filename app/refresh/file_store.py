@@ -232,7 +232,9 @@ class FileStore:
             os.close(descriptor)
 
     @contextmanager
-    def job_lease(self, name: str, *, max_held_s: float, lease_s: float | None = None) -> Iterator[JobLease | None]:
+    def job_lease(
+        self, name: str, *, max_held_s: float, lease_s: float | None = None, needs_newest: bool = False
+    ) -> Iterator[JobLease | None]:
         try:
             self._make_folder()
         except (OSError, StoreUnreachable):

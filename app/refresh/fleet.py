@@ -166,18 +166,17 @@ class FleetStore:
                 lease.end()
 
     @contextmanager
-    def job_lease(self, name: str, *, max_held_s: float, lease_s: float | None = None) -> Iterator[JobLease | None]:
-        """Only the worker that follows the fleet's server asks it, so no other one imports its library.
-
-        A host that does not have the fleet's newest catalog waits for it: what the last holder did may stand there.
-        """
+    def job_lease(
+        self, name: str, *, max_held_s: float, lease_s: float | None = None, needs_newest: bool = False
+    ) -> Iterator[JobLease | None]:
+        """Only the worker that follows the fleet's server asks it, so no other one imports its library."""
         lease, lease_s = None, lease_s or engine.LEASE_S
         is_behind = False
         if self.is_linked():
             with suppress(EngineUnreachable):
                 lock = self._engine().acquire_job(name, lease_s=lease_s)
                 lease = None if lock is None else EngineJobLease(lock, lease_s, monotonic=self._monotonic)
-                is_behind = lease is not None and self.link.is_behind(self._engine().newest())
+                is_behind = lease is not None and needs_newest and self.link.is_behind(self._engine().newest())
         if lease is not None and is_behind:
             lease.end()
             lease = None

@@ -207,12 +207,14 @@ class FleetLink:
             metrics.FLEET_TAKES.labels("malformed").inc()
             log.error("fleet_malformed", version=str(entry.version), error=str(error), consequence="it is ignored")
             return
+        is_new_refresh = entry.version.ms != self._copy.version().ms
         self._copy.keep(data, entry.version)
         metrics.FLEET_TAKES.labels("kept").inc()
         metrics.FLEET_VERSION.labels(self._settings.fleet).set(entry.version.ms)
         now_ms = engine.now_ms()
         self.engine_ahead_ms = now_ms - self._wall_ms()
-        metrics.FLEET_LAG.labels(self._settings.fleet).set(max(0, now_ms - entry.version.ms) / 1000)
+        if is_new_refresh:  # A version says when its refresh was saved first.
+            metrics.FLEET_LAG.labels(self._settings.fleet).set(max(0, now_ms - entry.version.ms) / 1000)
 
     def _checked(self, entry: Entry) -> bytes:
         """

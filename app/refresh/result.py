@@ -1,6 +1,6 @@
 """What a refresh brought, for its caller and for the log."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import structlog
@@ -9,6 +9,7 @@ from app.catalog.records import (
     ACCOUNT_PARTS,
     BASE_PARTS,
     MODELS,
+    PROJECT_MODELS,
     PROJECT_PARTS,
     PartFailure,
     PartListing,
@@ -61,19 +62,16 @@ def log_refresh(done: Refresh, previous: CatalogSnapshot | None) -> None:
     state = done.snapshot.state
     listings = {(it.region, it.part): it for it in state.listings if it.region in done.regions}
     failures = [it for it in state.failures if it.region in done.regions]
-    refused: dict[tuple[str, str], list[str]] = {}
     for failure in failures:
         kept = listings.pop((failure.region, failure.part), None)
-        if failure.part in ACCOUNT_PARTS:
-            continue
-        if failure.action and failure.part not in BASE_PARTS:
-            refused.setdefault((failure.part, failure.action), []).append(failure.region)
-        elif failure.part not in PROJECT_LISTINGS:
+        is_quiet = failure.part in PROJECT_PARTS or (failure.action and failure.part not in BASE_PARTS)
+        if not is_quiet:
             _log_failure(failure, kept)
-    for (part, action), regions in refused.items():
-        # One line for all: a policy is of the account, and what it lacks costs no region its models.
-        log.warning("part_not_permitted", part=part, missing_permission=action, regions=sorted(regions))
+    _log_not_permitted(failures, () if previous is None else previous.state.failures)
     _log_project_failures([it for it in failures if it.part in PROJECT_LISTINGS and not it.action])
+    unknown_in = _unknown_in(listings.values())
+    if unknown_in and unknown_in != _unknown_in(() if previous is None else previous.state.listings):
+        log.warning("project_unknown", projects=list(state.projects), regions=unknown_in)
     before = {} if previous is None else {(it.region, it.part): it for it in previous.state.listings}
     for key, listing in listings.items():
         if listing.part not in ACCOUNT_PARTS:
@@ -111,6 +109,23 @@ def _log_failure(failure: PartFailure, kept: PartListing | None) -> None:
     )
 
 
+def _log_not_permitted(failures: Sequence[PartFailure], before: Sequence[PartFailure]) -> None:
+    """A line for all regions, once: a policy is of the account, and what it lacks costs no region its models."""
+    known = _refused(before)
+    for (part, action), regions in _refused(failures).items():
+        if known.get((part, action)) != regions:
+            log.warning("part_not_permitted", part=part, missing_permission=action, regions=regions)
+
+
+def _refused(failures: Sequence[PartFailure]) -> dict[tuple[str, str], list[str]]:
+    """The regions that do not permit an optional part, sorted, by the part and the IAM action."""
+    refused: dict[tuple[str, str], list[str]] = {}
+    for failure in sorted(failures, key=lambda it: it.region):
+        if failure.action and failure.part not in BASE_PARTS:
+            refused.setdefault((failure.part, failure.action), []).append(failure.region)
+    return refused
+
+
 def _log_project_failures(failures: Sequence[PartFailure]) -> None:
     """A line for all regions that failed alike. What a region keeps for the account stands in the status alone."""
     alike: dict[tuple[str, str], list[PartFailure]] = {}
@@ -124,6 +139,12 @@ def _log_project_failures(failures: Sequence[PartFailure]) -> None:
             regions=[it.region for it in found],
             detail=found[0].detail,
         )
+
+
+def _unknown_in(listings: Iterable[PartListing]) -> list[str]:
+    """The regions that do not know their project, where none does."""
+    of_project = [it for it in listings if it.part == PROJECT_MODELS]
+    return [] if any(it.is_offered for it in of_project) else sorted(it.region for it in of_project)
 
 
 def _log_listing(listing: PartListing, before: PartListing | None) -> None:

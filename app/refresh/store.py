@@ -151,7 +151,7 @@ class SnapshotStore(Protocol):
         """
 
     def job_lease(
-        self, name: str, *, max_held_s: float, lease_s: float | None = None
+        self, name: str, *, max_held_s: float, lease_s: float | None = None, needs_newest: bool = False
     ) -> AbstractContextManager["JobLease | None"]:
         """Hold the right to do a background job for the length of a `with`; None where another process has it.
 
@@ -160,6 +160,8 @@ class SnapshotStore(Protocol):
             max_held_s: what holds it for longer means ill, and is replaced.
             lease_s: on a fleet's engine, how soon the lease ends after its holder last asked for it; a step of the
                 job has to be shorter. By default as soon as that of a refresh.
+            needs_newest: None, too, where this host does not have a fleet's newest catalog: what the job goes on from
+                may stand there.
         """
 
     def others(self) -> Iterable[Stored]:

@@ -47,7 +47,7 @@ REQUEST_SECONDS = Histogram(
 )
 REFRESHES = Counter(
     "refreshes",
-    "Refreshes by outcome: complete (every part of every region listed), partial, failed (no region), or retry.",
+    "Refreshes by outcome: complete (every base part of every region listed), partial, failed (no region), or retry.",
     ["outcome"],
     namespace=NAMESPACE,
     registry=REGISTRY,
@@ -226,7 +226,7 @@ def count_refresh(*, listed: int, failed: int, duration_ms: int, at: datetime, i
     """
     Args:
         listed: how many regions listed their models.
-        failed: how many have a part that failed.
+        failed: how many have a base part that failed.
         is_retry: only regions with parts that were never listed were asked.
     """
     outcome = "retry" if is_retry else "failed" if not listed else "partial" if failed else "complete"

@@ -210,7 +210,6 @@ class CacheGeneration:
         return (
             mine.models is other.models
             and mine.application_profiles is other.application_profiles
-            and mine.account_models is other.account_models
             and mine.profile_names is other.profile_names
             and mine.removed == other.removed
             and mine.state.regions == other.state.regions

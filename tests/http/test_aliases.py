@@ -22,6 +22,7 @@ models = ["a.*", "gone"]
 [aliases]
 latest = "a.*"
 gone = "b.model"
+ours = "arn:aws:bedrock:us-east-1:112233445566:provisioned-model/x"
 hidden = { target = "a.model", listed = false }
 named = { target = "a.model", display_name = "Ours" }
 """
@@ -56,6 +57,8 @@ def test_lists_have_the_aliases_that_are_listed(client: FlaskClient, path: str) 
     [
         ("/anthropic/v1/models/gone", "model: gone is an alias of b.model, which is not there"),
         ("/v1/models/gone", "The model `gone` is an alias of `b.model`, which does not exist"),
+        ("/anthropic/v1/models/ours", "model: ours is an alias of an ARN, which is not there"),
+        ("/v1/models/ours", "The model `ours` is an alias of an ARN, which does not exist"),
     ],
 )
 def test_an_alias_whose_target_is_gone_is_a_404_that_names_both(client: FlaskClient, path: str, message: str) -> None:
@@ -80,9 +83,9 @@ def test_an_alias_is_a_cursor(client: FlaskClient) -> None:
 def test_readiness_and_the_metrics_count_aliases_without_a_target(app: Flask, client: FlaskClient) -> None:
     ready = client_of(app, None).get("/readyz")
 
-    assert (json_of(ready)["aliases_gone"], json_of(ready)["aliases_ambiguous"]) == (1, 0)
+    assert (json_of(ready)["aliases_gone"], json_of(ready)["aliases_ambiguous"]) == (2, 0)
     assert "b.model" not in ready.text
-    assert "model_catalog_aliases_gone 1.0" in client.get("/metrics").text
+    assert "model_catalog_aliases_gone 2.0" in client.get("/metrics").text
 
 
 def test_a_target_that_another_worker_has_listed_is_found(app: Flask, client: FlaskClient) -> None:

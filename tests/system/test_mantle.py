@@ -95,6 +95,28 @@ def test_a_file_that_holds_no_key_is_an_error_without_its_content(
     assert standin.seen == []
 
 
+@pytest.mark.parametrize("value", ["two keys", "a\r\nX-Other: b"])
+def test_an_environment_without_a_key_is_an_error_without_its_content(
+    value: str, standin: MantleStandin, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_BEARER_TOKEN_BEDROCK", value)
+
+    with pytest.raises(InvalidToken) as caught:
+        mantle(standin.url).list_models(EAST)
+
+    assert value not in str(caught.value)
+    assert standin.seen == []
+
+
+def test_what_is_sent_without_tls_goes_by_no_proxy(standin: MantleStandin, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
+    for name in ("NO_PROXY", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+
+    assert mantle(standin.url).list_models(EAST) == standin.rows[EAST]
+
+
 def test_a_file_that_is_missing_is_an_error_and_no_other_credential_is_used(
     standin: MantleStandin, tmp_path: Path
 ) -> None:

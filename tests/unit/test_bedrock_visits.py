@@ -30,6 +30,7 @@ from app.catalog.records import (
 from app.discovery import bedrock
 from app.discovery.bedrock import CALLS, BedrockSource, NoBedrockRegions, visit_part
 from app.discovery.connections import Connections
+from app.discovery.mantle import NotAsked
 from app.telemetry.redaction import redacted
 from config import PARTS, PROJECT_PARTS, Settings, listed_parts
 from tests.support.bedrock_standin import ACCOUNT, account_row, model_row, profile_row
@@ -98,6 +99,20 @@ def test_what_the_account_made_comes_from_every_page(part: str) -> None:
     assert isinstance(result, PartListing)
     assert [row.name for row in result.rows if isinstance(row, AccountModel)] == ["a", "b"]
     assert (result.skipped_rows, result.unread_fields) == (0, 0)
+
+
+def test_an_optional_part_without_an_end_is_cut_short(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bedrock, "MAX_OPTIONAL_ROWS", 1)
+    pages = [account_row(PROVISIONED, "a")], [account_row(PROVISIONED, "b")], [account_row(PROVISIONED, "c")]
+
+    assert failure(answering(PROVISIONED, *pages), PROVISIONED).code == "Malformed"
+
+
+def test_a_region_that_mantle_is_not_asked_in_has_none_and_no_failure() -> None:
+    result = visit_part(raising(NotAsked()), EAST, MANTLE)
+
+    assert isinstance(result, PartListing)
+    assert (result.rows, result.is_offered) == ((), False)
 
 
 @pytest.mark.parametrize("part", ACCOUNT_CALLS)

@@ -133,7 +133,7 @@ BAD: dict[str, list[str]] = {
         "default",
         "proj_",
         "proj_a b",
-        "arn:aws:bedrock:us-east-1:112233445566:project/proj_a",
+        "arn:aws:bedrock:us-east-1:1:project/proj_a",
         "proj_a,proj_b",
         "proj_a,us-east-1=proj_b",
         "us-east-1=proj_a,us-east-1=proj_b",
@@ -324,3 +324,11 @@ def test_gunicorn_does_not_start_with_a_bad_setting_and_names_it(tmp_path: Path)
     assert ended.returncode != 0
     assert "Not started: WEB_THREADS must be an integer from 1 to 1024, got 'many'" in ended.stderr
     assert "Traceback" not in ended.stderr
+
+
+def test_an_accounts_id_stands_in_no_error() -> None:
+    with pytest.raises(ConfigError) as caught:
+        read_settings({"AWS_BEDROCK_PROJECT": "arn:aws:bedrock:us-east-1:112233445566:project/proj_a"})
+
+    assert "112233445566" not in str(caught.value)
+    assert ":project/proj_a" in str(caught.value)

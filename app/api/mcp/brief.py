@@ -13,7 +13,9 @@ def _regions(entry: CatalogEntry) -> dict[str, Any]:
 
 
 def _profiles(entry: CatalogEntry) -> list[str]:
-    """An id as far as the model's own does not give it."""
+    """An id as far as the model's own does not give it; none of the account's own, whose ARN is its id."""
+    if entry.account_row is not None:
+        return []
     return [profile_id.removesuffix(f".{entry.model_id}") for profile_id in entry.inference_profiles]
 
 

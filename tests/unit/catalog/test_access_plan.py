@@ -219,3 +219,14 @@ def test_the_form_is_asked_for_once_a_period() -> None:
     assert len(asking.times_of(FORM)) == 3
     assert asking.state.form is not None and asking.state.form.access.state == SENT
     assert DENIED not in {it.access.state for it in asking.state.reports}
+
+
+def test_a_form_that_may_not_be_asked_for_is_asked_for_in_a_day_or_after_a_restart() -> None:
+    denied = AccessAnswer(region="us-east-1", model_id=FORM, at=NOW, code="AccessDeniedException", action="bedrock:x")
+    state = with_answers(AccessState(), [denied], period=PERIOD)
+    one = catalog(1)
+
+    asks = [planned(one, state, NOW + timedelta(hours=it)).form_region for it in (1, 12, 23, 24)]
+    assert [it is not None for it in asks] == [False, False, False, True]
+    later = NOW + timedelta(hours=1)
+    assert plan_access(one, state, at=later, period=PERIOD, since=later).form_region is not None

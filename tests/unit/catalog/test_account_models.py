@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app.api.entry_schemas import InvocationsSchema, description_of
+from app.api.mcp.brief import BriefEntrySchema
 from app.catalog.aliases import Alias
 from app.catalog.entries import CatalogEntry
 from app.catalog.next_snapshot import next_snapshot
@@ -151,10 +152,16 @@ def test_filters_of_regions_and_destinations_are_of_its_region(regions: tuple[st
 def test_a_router_that_falls_back_to_a_profile_is_processed_where_that_leads() -> None:
     arn = f"arn:aws:bedrock:{EAST}:{ACCOUNT}:inference-profile/us.x"
     entry = only(ROUTERS, models=[{"modelArn": arn}], fallbackModel={"modelArn": arn})
-    unknown = only(ROUTERS, models=[{"modelArn": f"{arn}y"}])
+    of_account = f"arn:aws:bedrock:{EAST}:{ACCOUNT}:application-inference-profile/x"
+    unknown = [
+        only(ROUTERS, models=[{"modelArn": f"{arn}y"}]),
+        only(ROUTERS, models=[{"modelArn": of_account}]),
+        only(ROUTERS, fallbackModel={"modelArn": of_account}),
+    ]
 
     assert (entry.base_model_id, entry.invocations[0].destinations) == (BASE, (EAST, WEST))
-    assert unknown.invocations[0].destinations == ()
+    assert only(ROUTERS, models=[], fallbackModel={"modelArn": arn}).invocations[0].destinations == (EAST, WEST)
+    assert [it.invocations[0].destinations for it in unknown] == [(), (), ()]
 
 
 def test_an_alias_can_name_one_and_has_its_keys() -> None:
@@ -243,3 +250,34 @@ def test_whatever_an_optional_part_does_the_base_entries_are_the_same(
     assert [keys_of(it) for it in lists[0] if it.account_row is None] == [keys_of(it) for it in lists[1]]
     assert more.state.refreshed_at == less.state.refreshed_at and more.state.retries == less.state.retries
     assert view(more).find(f"arn:aws:bedrock:{EAST}::foundation-model/{BASE}") == view(less).find(BASE)
+
+
+def test_what_the_account_deleted_is_gone_at_the_next_refresh() -> None:
+    own = part_listing(PROVISIONED, account_row(PROVISIONED, "team"))
+    base = listing(EAST, model(BASE))
+    settings_of = {"source": "aws", "regions": (EAST,), "parts": (*BASE_PARTS, PROVISIONED)}
+    max_stale = timedelta(days=1)
+    before = next_snapshot(None, (*base, own), at=NOW, max_stale=max_stale, **settings_of)  # type: ignore[arg-type]
+    after = next_snapshot(
+        before,
+        (*base, part_listing(PROVISIONED)),
+        at=NOW,
+        max_stale=max_stale,
+        **settings_of,  # type: ignore[arg-type]
+    )
+
+    assert [len(it.account_models) for it in (before, after)] == [1, 0]
+    assert after.state.failures == ()
+
+
+@pytest.mark.parametrize("part", [IMPORTED, MARKETPLACE])
+def test_modalities_that_nobody_tells_are_null(part: str) -> None:
+    keys = keys_of(only(part, instructSupported=False))
+
+    assert (keys["input_modalities"], keys["output_modalities"]) == (None, None)
+
+
+def test_in_short_one_is_its_arn_once() -> None:
+    entry = only(PROVISIONED)
+
+    assert (entry.id, BriefEntrySchema().dump(entry)["profiles"]) == (entry.account_row and entry.account_row.id, [])

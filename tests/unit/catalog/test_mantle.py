@@ -8,15 +8,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from app.catalog.aliases import Alias
+from app.catalog.aliases import Alias, taken_names
 from app.catalog.cards import CardBook
+from app.catalog.changes import derive_events
 from app.catalog.entries import CatalogEntry
+from app.catalog.event_changes import ADDED, REMOVED
 from app.catalog.next_snapshot import next_snapshot
 from app.catalog.paging import UnknownCursor
-from app.catalog.records import BASE_PARTS, EPOCH, MANTLE, MantleModel
-from app.catalog.scope import EntryPatterns
+from app.catalog.records import BASE_PARTS, EPOCH, MANTLE, PROJECT_MODELS, MantleModel
+from app.catalog.scope import EntryPatterns, Scope
 from app.catalog.search import ModelFilter, search
 from app.catalog.snapshot import CatalogSnapshot
+from app.catalog.status import status_of
 from app.catalog.view import CatalogView, ListFilter
 from tests.support.builders import NOW, day, failures, listing, model, profile, snapshot, view
 from tests.unit.cards.support import book
@@ -243,7 +246,7 @@ def test_in_the_demo_a_card_gives_the_date_too() -> None:
     assert entry(aws, ONLY).created_at == EPOCH
 
 
-NAMES = st.sampled_from(["a", "b", "c", "d", "eu.a"])
+NAMES = st.sampled_from(["a", "b", "c", "d", "eu.a", "eu.b", "Same"])
 REGIONS = st.sampled_from([EAST, WEST])
 ROWS = st.builds(
     MantleModel,
@@ -272,7 +275,65 @@ def test_whatever_mantle_lists_the_entries_of_the_base_parts_are_the_same(
     mantle = [
         listing(name, without=BASE_PARTS, mantle=[row for at, row in rows if at == name]) for name in (EAST, WEST)
     ]
-    before, after = (view(it).entry_list(wanted).by_id for it in (snapshot(*BASE), snapshot(*BASE, *mantle)))
+    aliases = [Alias(name=name, target="b") for name in ("c", "d", "free")]
+    without, with_it = (CatalogView(it, Scope(), aliases=aliases) for it in (snapshot(*BASE), snapshot(*BASE, *mantle)))
+    before, after = (it.entry_list(wanted).by_id for it in (without, with_it))
 
     assert {it: replace(after[it], mantle_rows=None) for it in before} == before
     assert set(after) - set(before) <= {row.id for _, row in rows}
+    assert {it: replace(entry(with_it, it), mantle_rows=None) for it in before} == {
+        it: entry(without, it) for it in before
+    }
+
+
+def types_between(before: CatalogSnapshot, after: CatalogSnapshot) -> list[tuple[str, str]]:
+    return [(it.type, it.model_id) for it in derive_events(before, after, at=NOW + timedelta(hours=1))]
+
+
+def test_a_model_on_mantle_alone_is_new_once_bedrock_lists_it_and_removed_once_it_does_no_longer() -> None:
+    alone = snapshot(listing(EAST, model("b"), mantle=["a", "b"]))
+    both = snapshot(listing(EAST, model("a"), model("b"), mantle=["a", "b"]))
+
+    assert types_between(alone, both) == [(ADDED, "a")]
+    assert types_between(both, alone) == [(REMOVED, "a")]
+    assert types_between(snapshot(listing(EAST, model("b"), mantle=["b"])), alone) == []
+
+
+def test_an_alias_with_the_id_of_a_model_on_mantle_stays_what_it_was() -> None:
+    """Two ids of one model are what operators bridge."""
+    found = snapshot(listing(EAST, model("gpt-1:0"), mantle=["gpt"]))
+    seen = CatalogView(found, Scope(), [Alias(name="gpt", target="gpt-1:0")])
+
+    assert (entry(seen, "gpt").id, entry(seen, "gpt-1:0").aliases) == ("gpt-1:0", ("gpt",))
+    assert [(it.id, it.kind) for it in seen.entry_list(ListFilter()).entries] == [
+        ("gpt", "alias"),
+        ("gpt-1:0", "model"),
+    ]
+    assert taken_names([Alias(name="gpt", target="gpt-1:0")], found) == ()
+
+
+def test_a_row_with_the_id_of_a_profile_or_an_arn_is_no_model() -> None:
+    arn = "arn:aws:bedrock:us-east-1:123456789012:application-inference-profile/x"
+    found = snapshot(listing(EAST, model("a"), profile("eu.a", "a", name="Same"), mantle=["eu.a", arn, "Same"]))
+
+    assert set(found.by_id) == {"a", "Same"}
+    assert {it.id: it.name for it in view(found).entry_list(ListFilter(view="all")).entries} == {
+        "a": "a",
+        "eu.a": "Same",
+        "Same": "Same (Same)",
+    }
+
+
+def test_a_catalogs_size_is_that_of_what_bedrock_lists() -> None:
+    found = snapshot(listing(EAST, model("a"), mantle=["x", "y"]))
+
+    assert status_of(found, at=NOW, refresh_s=900).models == 1
+
+
+def test_values_that_an_entry_of_the_list_alone_has_can_be_searched_for() -> None:
+    gated = replace(listing(EAST, model("g", provider="Gated", input_modalities=("VIDEO",)))[0], part=PROJECT_MODELS)
+    seen = view(snapshot(listing(EAST, model("a")), (gated,), projects=("proj_a",)))
+    wanted = ModelFilter(providers=("gated",), input_modalities=("video",))
+
+    found = search(seen, wanted, listed=ListFilter(view="all"), limit=5)
+    assert [it.id for it in found.page.entries] == ["g"]

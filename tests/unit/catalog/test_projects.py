@@ -110,7 +110,10 @@ def test_filters_hold_for_what_a_project_opens() -> None:
     found = view(OPENED)
 
     assert ids(found, "all", regions=(EAST,)) == ["a", "gated", "us.a", "us.gated"]
-    assert ids(found, "all", regions=(WEST,)) == ["b"]
+    assert ids(found, "all", regions=(WEST,)) == ["a", "b"]
+    assert ids(found, "models", regions=(WEST,)) == ["b"]
+    [opened] = [it for it in found.entry_list(ListFilter(view="all", regions=(WEST,))).entries if it.id == "a"]
+    assert (opened.invoke, opened.projects, opened.endpoints) == ({}, {WEST: PROJECT}, ["bedrock-runtime"])
 
 
 @pytest.mark.parametrize(
@@ -120,7 +123,7 @@ def test_filters_hold_for_what_a_project_opens() -> None:
         ({"models": EntryPatterns(("a",))}, ["a", "us.a"]),
         ({"excluded": EntryPatterns(("gated",))}, ["a", "b", "us.a"]),
         ({"excluded": EntryPatterns(("us.gated",))}, ["a", "b", "gated", "us.a"]),
-        ({"regions": (WEST,)}, ["b"]),
+        ({"regions": (WEST,)}, ["a", "b"]),
     ],
 )
 def test_scopes_hold_for_what_a_project_opens(scope: dict[str, Any], seen: list[str]) -> None:
@@ -128,6 +131,13 @@ def test_scopes_hold_for_what_a_project_opens(scope: dict[str, Any], seen: list[
 
     assert ids(found, "all") == seen
     assert [name for name in ("gated", "us.gated") if found.find(name)] == [it for it in seen if "gated" in it]
+
+
+def test_what_a_project_lists_takes_no_place_of_a_profile() -> None:
+    shadowed = with_project(BASE, part(PROJECT_MODELS, model("us.a"), region=WEST))
+
+    assert entry(view(shadowed), "us.a").kind == "inference_profile"
+    assert ids(view(shadowed), "all") == ["a", "b", "us.a"]
 
 
 def test_a_pair_opens_its_region_alone() -> None:
@@ -270,6 +280,10 @@ PROFILE_ROWS = st.builds(
 )
 
 
+def plain_of(found: CatalogEntry | None) -> CatalogEntry | None:
+    return None if found is None else replace(found, project_ways=None, projects_setting=())
+
+
 def _unique(rows: list[Any]) -> list[Any]:
     return list({row.id: row for row in rows}.values())
 
@@ -315,6 +329,8 @@ def test_whatever_a_project_answers_the_accounts_entries_are_the_same_but_for_it
     for wanted in VIEWS:
         filters = ListFilter(view=wanted, regions=region)
         entries = with_it.entry_list(filters).entries
-        plain = [replace(it, project_ways=None, projects_setting=()) for it in entries if not it.is_of_project]
+        plain = [plain_of(it) for it in entries if not it.is_of_project]
         assert plain == list(without.entry_list(filters).entries)
         assert wanted == "all" or len(plain) == len(entries)
+        for it in without.entry_list(ListFilter(view=wanted)).entries:
+            assert plain_of(with_it.find(it.id)) == without.find(it.id)

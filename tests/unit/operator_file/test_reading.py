@@ -142,3 +142,11 @@ def test_a_bad_file_is_refused_with_key_value_and_what_is_allowed(text: str, rea
 
 def test_each_section_is_a_field_of_the_file() -> None:
     assert tuple(SECTIONS) == tuple(OperatorFile.__dataclass_fields__)
+
+
+def test_an_accounts_id_stands_in_no_refusal() -> None:
+    with pytest.raises(InvalidOperatorFile) as caught:
+        read('[scopes.a]\nmodels = "arn:aws:bedrock:us-east-1:112233445566:*"\n')
+
+    assert "scopes.a.models" in str(caught.value)
+    assert "112233445566" not in str(caught.value)

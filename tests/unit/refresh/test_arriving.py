@@ -1,6 +1,7 @@
 """What has arrived is served: results gathered for a moment, and published while a refresh is still under way."""
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -378,3 +379,27 @@ def test_a_part_that_is_not_permitted_is_one_line_for_all_its_regions(world: Wor
     assert done is not None and (done.failed, done.listed) == (0, 2)
     [line] = [it for it in logs if it["log_level"] == "warning"]
     assert (line["event"], line["missing_permission"], line["regions"]) == ("part_not_permitted", action, sorted(BOTH))
+
+
+def test_a_part_that_is_not_permitted_is_logged_again_where_its_regions_change(world: World) -> None:
+    refused = list(BOTH)
+
+    def results() -> Iterator[PartResult | None]:
+        for region in BOTH:
+            yield from listing(region, model("a"), at=world.now)
+            yield (
+                failure(region, PROVISIONED, action="bedrock:ListProvisionedModelThroughputs", at=world.now)
+                if region in refused
+                else replace(listing(region, at=world.now)[0], part=PROVISIONED)
+            )
+
+    refresher, _ = world.worker(Arriving(results), regions=BOTH, parts=OPTIONAL)
+    with capture_logs() as logs:
+        for _ in range(3):
+            refresher.refresh_now()
+            world.wait(seconds=1)
+        refused.pop()
+        refresher.refresh_now()
+
+    lines = [it["regions"] for it in logs if it["event"] == "part_not_permitted"]
+    assert lines == [sorted(BOTH), refused]

@@ -9,6 +9,7 @@ import pytest
 from app.catalog.access import FORM, GRANTED, SENT, Access, AccessAnswer, AccessPlan, AccessReport, AccessState
 from app.catalog.snapshot import CatalogSnapshot, with_access
 from app.refresh.access_checker import AccessChecker
+from app.telemetry.metrics import REGISTRY
 from config import Settings
 from tests.unit.refresh.fleet_world import Fleet, Host
 from tests.unit.refresh.world import EAST
@@ -111,7 +112,7 @@ def checker(host: Host, plans: list[AccessPlan]) -> AccessChecker:
         host.settings,
         host.catalog,
         ask,
-        lease=lambda: host.shared.job_lease("check_access", max_held_s=150),
+        lease=lambda: host.shared.job_lease("check_access", max_held_s=150, needs_newest=True),
         reload=host.refresher.reload_if_changed,
         amend=host.refresher.amend,
         clock=lambda: host.now,
@@ -146,7 +147,7 @@ def test_a_host_that_loses_the_jobs_lease_stops_asking(fleet: Fleet) -> None:
     host = fleet.host()
     fleet.run(3)
 
-    with host.shared.job_lease("check_access", max_held_s=150) as lease:
+    with host.shared.job_lease("check_access", max_held_s=150, needs_newest=True) as lease:
         assert lease is not None and lease.held()
         fleet.server.jobs.clear()
         host.wait(seconds=5)
@@ -166,3 +167,19 @@ def test_a_snapshot_with_equal_reports_is_the_same_one_to_its_readers(fleet: Fle
     assert again.models is before.models
     assert again.changed_at == before.changed_at
     assert replace(again.state, access=None) == replace(before.state, access=None)
+
+
+def test_what_is_added_to_an_old_catalog_is_no_lag(fleet: Fleet) -> None:
+    first, second = fleet.host(), fleet.host()
+    fleet.run(3)
+
+    def lag_s() -> float | None:
+        return REGISTRY.get_sample_value("model_catalog_fleet_lag_seconds", {"fleet": second.settings.fleet})
+
+    before = lag_s()
+    fleet.run(20)
+    assert amend(first)
+    fleet.run(2)
+
+    assert reports(second) == reports(first)
+    assert before is not None and lag_s() == before

@@ -1,5 +1,7 @@
 """What a refresh logs and keeps of projects."""
 
+from dataclasses import replace
+
 from structlog.testing import capture_logs
 
 from app.catalog.records import DATA_RETENTION, PROGRAMS, PROJECT_MODELS, PROJECT_PROFILES
@@ -31,3 +33,15 @@ def test_a_project_that_fails_leaves_no_region_to_be_tried_again(world: World) -
 
     assert world.visits == 1
     assert catalog.latest is not None and catalog.latest.state.projects == ("proj_a",)
+
+
+def test_a_project_that_no_region_knows_is_one_line(world: World) -> None:
+    unknown = [replace(listing(it, at=world.now)[0], part=PROJECT_MODELS, is_offered=False) for it in (EAST, WEST)]
+    world.answer = lambda: (*(listing(it, model("a")) for it in (EAST, WEST)), unknown)
+    refresher, _ = world.worker(regions=(EAST, WEST), projects=("proj_typo",))
+    with capture_logs() as logs:
+        refresher.refresh_now()
+        refresher.refresh_now()
+
+    [line] = [it for it in logs if it["event"] == "project_unknown"]
+    assert (line["projects"], line["regions"]) == (["proj_typo"], [WEST, EAST])
