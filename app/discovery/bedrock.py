@@ -131,22 +131,17 @@ class BedrockSource:
             BotoCoreError: the SDK's own configuration (an unknown profile, say) hides which regions `all` stands for.
             NoBedrockRegions: there is nothing to visit.
         """
-        self._default_region = settings.aws_region
+        self._settings = settings
         # Base parts begin first: in Python a sort keeps the order of what is equal.
         self._parts = sorted(requested_parts(settings), key=lambda part: part not in BASE_PARTS)
-        self._projects = settings.projects
-        self._timeout_s = settings.refresh_timeout_s
         self._config = Config(
-            connect_timeout=min(CONNECT_TIMEOUT_S, self._timeout_s),
-            read_timeout=min(READ_TIMEOUT_S, self._timeout_s),
+            connect_timeout=min(CONNECT_TIMEOUT_S, settings.refresh_timeout_s),
+            read_timeout=min(READ_TIMEOUT_S, settings.refresh_timeout_s),
             retries={"mode": "standard", "total_max_attempts": MAX_ATTEMPTS},
             max_pool_connections=len(requested_parts(settings)),
             tcp_keepalive=True,
         )
         self._making_client = threading.Lock()
-        self._mantle_regions = settings.mantle_regions if ALL_REGIONS not in settings.mantle_regions else ()
-        self._mantle_endpoint = settings.mantle_endpoint
-        self._mantle_token_file = settings.mantle_token_file
         self.regions = settings.regions
         if settings.regions == (ALL_REGIONS,):
             partition = partition_of(settings.aws_region)
@@ -156,7 +151,7 @@ class BedrockSource:
 
     @cached_property
     def _session(self) -> boto3.Session:
-        return boto3.Session(botocore_session=self._sdk, region_name=self._default_region or None)
+        return boto3.Session(botocore_session=self._sdk, region_name=self._settings.aws_region or None)
 
     @cached_property
     def _sdk(self) -> botocore.session.Session:
@@ -170,15 +165,16 @@ class BedrockSource:
                 raise NoCredentialsError
             return found.get_frozen_credentials()
 
+        settings = self._settings
         with self._making_client:  # Source: botocore's client.py and endpoint.py, for its own clients.
             bundle = self._sdk.get_config_variable("ca_bundle") or os.environ.get("REQUESTS_CA_BUNDLE")
         return Mantle(
             resolved,
-            connect_timeout_s=min(CONNECT_TIMEOUT_S, self._timeout_s),
-            read_timeout_s=min(READ_TIMEOUT_S, self._timeout_s),
-            regions=self._mantle_regions,
-            endpoint=self._mantle_endpoint,
-            token_file=self._mantle_token_file,
+            connect_timeout_s=min(CONNECT_TIMEOUT_S, settings.refresh_timeout_s),
+            read_timeout_s=min(READ_TIMEOUT_S, settings.refresh_timeout_s),
+            regions=() if ALL_REGIONS in settings.mantle_regions else settings.mantle_regions,
+            endpoint=settings.mantle_endpoint,
+            token_file=settings.mantle_token_file,
             verify=bundle or True,
         )
 
@@ -189,7 +185,7 @@ class BedrockSource:
         """
         # Not waited for at the end: what it waits for may never answer.
         credentials = ThreadPoolExecutor(1).submit(self._resolve_credentials)
-        wait([credentials], self._timeout_s * CREDENTIALS_SHARE)
+        wait([credentials], self._settings.refresh_timeout_s * CREDENTIALS_SHARE)
         base_calls = len(self.regions) * len(set(self._parts) & set(BASE_PARTS))
         connections = Connections(MAX_CONNECTIONS, base_calls=base_calls)
         with ThreadPoolExecutor(min(MAX_THREADS, len(self.regions))) as pool:
@@ -221,7 +217,7 @@ class BedrockSource:
                     mantle = partial(self._mantle, credentials)
                     result = visit_part(mantle, region, part, ask=lambda it, _: it.list_models(region))
                 else:
-                    result = visit_part(client, region, part, self._projects)
+                    result = visit_part(client, region, part, self._settings.projects)
             write(result)
 
         threads = []
@@ -237,7 +233,7 @@ class BedrockSource:
         Raises:
             CredentialsFailed
         """
-        limit_s = self._timeout_s * CREDENTIALS_SHARE
+        limit_s = self._settings.refresh_timeout_s * CREDENTIALS_SHARE
         error = credentials.exception() if credentials.done() else CredentialsTimeout(f"none within {limit_s:g} s")
         if error is not None:
             raise CredentialsFailed from error
