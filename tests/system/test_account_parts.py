@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from app.catalog.parts import OWN_PARTS
-from config import PARTS
+from app.catalog.records import BASE_PARTS
 from tests.support.bedrock_standin import ACCOUNT, BedrockStandin, account_row, model_row
 from tests.support.servers import eventually, running_service
 
@@ -29,7 +29,7 @@ def test_whatever_the_accounts_parts_do_the_base_parts_are_served_the_same_and_a
             folder.mkdir()
         with (
             running_service(folders[0], **base) as without,
-            running_service(folders[1], **base, CATALOG_PARTS=",".join(PARTS)) as service,
+            running_service(folders[1], **base, CATALOG_PARTS=",".join((*BASE_PARTS, *OWN_PARTS))) as service,
         ):
             eventually(lambda: service.events("catalog_refreshed") and without.events("catalog_refreshed"))
             for path in ("/v1/models?limit=1000", "/v1/models?limit=1000&view=profiles"):
