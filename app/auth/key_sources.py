@@ -17,8 +17,9 @@ AWS_SOURCES: Mapping[str, Callable[[Settings], str]] = {
     SECRET: attrgetter("api_keys_secret_id"),
 }
 
-# Two looks at a file that shrank must be as far apart: a second, less a job's jitter.
-SHRUNK_FILE_PAUSE_S = 0.8
+# Two looks at a file that shrank must be as far apart: half a second, less a job's jitter and the first one's delay. So
+# a line taken out counts within a second, and behind nginx within two.
+SHRUNK_FILE_PAUSE_S = 0.3
 
 
 def aws_sources_of(settings: Settings) -> dict[str, str]:
@@ -46,7 +47,7 @@ class KeyFile:
     """A file of keys, read again when it changes.
 
     A file that is rewritten in place is empty, then short, for a moment. So one that is empty, or smaller than before,
-    counts when two looks about a second apart agree on it.
+    counts when two looks about half a second apart agree on it.
     """
 
     def __init__(self, path: Path, *, monotonic: Callable[[], float] = time.monotonic) -> None:

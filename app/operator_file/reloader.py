@@ -19,8 +19,9 @@ log = structlog.get_logger(__name__)
 
 MAX_BYTES = 1 << 20
 KEPT_NAME = "operator.toml"
-# An editor that empties a file before it writes it is done within this.
-SETTLE_S = 0.9
+# An editor that empties a file before it writes it is done between two looks: half a second, less a job's jitter and
+# the first one's delay.
+SETTLE_S = 0.3
 # What a file is checked against may change without it: a key that two scopes name is taken out of the keys.
 JUDGE_AGAIN_S = 60.0
 
@@ -128,7 +129,7 @@ class OperatorFileReloader:
             self._put_in_force(kept, self._read_kept_text)
 
     def reload_if_changed(self) -> None:
-        """Put a changed file in force; to be run about once a second."""
+        """Put a changed file in force; to be run about twice a second."""
         try:
             content = read_content(self._path)
         except InvalidOperatorFile as error:
@@ -154,7 +155,7 @@ class OperatorFileReloader:
         self._keep(content)
 
     def _is_settled(self, data: bytes) -> bool:
-        """Whether a file may count: a smaller one where it was the same a second ago."""
+        """Whether a file may count: a smaller one where it was the same half a second ago."""
         if self._data is None or len(data) >= len(self._data):
             self._smaller = None
             return True
