@@ -31,7 +31,7 @@ threads = settings.threads
 #   sync is no quicker (320 us for a bare callable, where threaded takes 290), and one idle connection blocks it; gevent
 #   answers 1 % later than 36 ms. Answering on the thread that waits for connections would save 12 %, and let a slow
 #   client stop a worker. 2, 4 and 8 threads differ by less than the rounds do; 4 leave room for slow clients.
-#   Behind nginx all this counts for one request a second and URL.
+#   Behind nginx all this counts for a few requests a second, key and URL.
 worker_class = "app.server.worker.Worker"
 logger_class = "app.server.worker.Logger"
 preload_app = True

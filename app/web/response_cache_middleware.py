@@ -26,10 +26,10 @@ from config import Settings
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
-# nginx keeps a response for the rest of the second (X-Accel-Expires), and for one more while it asks again; longer only
-# while the application cannot be reached. It reads no Cache-Control behind X-Accel-Expires, so this one comes before
-# it, and the one that is for the client after it.
-FOR_NGINX = ("Cache-Control", "stale-while-revalidate=1, stale-if-error=3600")
+# nginx keeps a response for the rest of the second (X-Accel-Expires), and longer only while the application cannot be
+# reached. It reads no Cache-Control behind X-Accel-Expires, so this one comes before it, and the one that is for the
+# client after it.
+FOR_NGINX = ("Cache-Control", "stale-if-error=3600")
 
 
 class ResponseCacheMiddleware:

@@ -9,6 +9,8 @@ from pathlib import Path
 from socketserver import ThreadingMixIn, UnixStreamServer
 from typing import Any
 
+from app.web.response_cache_middleware import FOR_NGINX
+
 PAST = 1  # A second that is over: what is valid until then is asked for again at once.
 
 
@@ -35,14 +37,14 @@ class Answer:
 
 
 def storable(body: bytes, *, until: int | None = None, tag: str = '"v1"', stale_if_error_s: int = 3600) -> Answer:
-    """An answer with the header lines by which nginx may store it, in the order that it needs.
+    """An answer with the application's header lines by which nginx may store it, in the order that it needs.
 
     Args:
         until: the Unix second at whose end it is no longer fresh; by default the present one, as the application says.
     """
     second = int(time.time()) if until is None else until
     freshness = (
-        ("Cache-Control", f"stale-while-revalidate=1, stale-if-error={stale_if_error_s}"),
+        (FOR_NGINX[0], FOR_NGINX[1].replace("3600", str(stale_if_error_s))),
         ("X-Accel-Expires", f"@{second}"),
         ("Cache-Control", "private, max-age=900"),
     )

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.builders import KEY
-from tests.support.nginx_checks import MODELS, UNBUFFERED
+from tests.support.nginx_checks import AT_MOST_S, MODELS, UNBUFFERED
 from tests.support.nginx_server import Nginx, running_nginx
 from tests.support.servers import eventually, running_service
 
@@ -128,7 +128,7 @@ def with_a_revoked_key(folder: Path, *, gateway_port: int | None = None) -> Iter
         keys.write_text(f"{OTHER_KEY}\n")
         eventually(lambda: service.get(MODELS).status_code == 401)
         # Until then a stored answer may be served without a question to the application.
-        time.sleep(2.1)
+        time.sleep(AT_MOST_S)
         yield nginx
 
 
