@@ -146,6 +146,8 @@ class FleetLink:
         if self.state is not LinkState.LINKED:
             self.engine_ahead_ms = engine.now_ms() - self._wall_ms()
         self._note_linked()
+        # Of the host's copy, which a command keeps, too.
+        metrics.FLEET_VERSION.labels(self._settings.fleet).set(self._copy.version().ms)
         entry = engine.after(max(self._copy.version(), self._passed))
         if entry is not None:
             self._newest = entry.version
@@ -192,7 +194,6 @@ class FleetLink:
         metrics.FLEET_PUTS.labels("accepted" if accepted else "superseded").inc()
         if accepted:
             metrics.FLEET_OFFERS.inc()
-            metrics.FLEET_VERSION.labels(self._settings.fleet).set(stored.version.ms)
             log.info("fleet_offered", version=str(stored.version), fleet=self._settings.fleet)
 
     def _take(self, engine: Engine, entry: Entry) -> None:
@@ -210,7 +211,6 @@ class FleetLink:
         is_new_refresh = entry.version.ms != self._copy.version().ms
         self._copy.keep(data, entry.version)
         metrics.FLEET_TAKES.labels("kept").inc()
-        metrics.FLEET_VERSION.labels(self._settings.fleet).set(entry.version.ms)
         now_ms = engine.now_ms()
         self.engine_ahead_ms = now_ms - self._wall_ms()
         if is_new_refresh:  # A version says when its refresh was saved first.

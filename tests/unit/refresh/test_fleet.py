@@ -9,6 +9,8 @@ from structlog.testing import capture_logs
 from app.refresh.fleet import NOT_ANSWERED
 from app.refresh.fleet_link import LinkState
 from app.refresh.store import LOCAL, LeaseLost, LeaseTaken, NotDue, Saved, StoreUnreachable, Version
+from app.telemetry import metrics
+from app.telemetry.metrics import REGISTRY
 from tests.support.builders import failures, listing, model
 from tests.unit.refresh.fleet_world import Fleet, Host
 from tests.unit.refresh.world import EAST, WEST, counting, ids
@@ -507,3 +509,14 @@ def test_an_operators_status_says_why_the_engine_cannot_be_used(fleet: Fleet) ->
     fleet.server.refuses = {"newest"}
 
     assert host.shared.status().problem == "memory: newest fails"
+
+
+def test_the_version_that_a_command_stored_is_this_hosts_too(fleet: Fleet) -> None:
+    host = fleet.host()
+    fleet.run(3)
+    host.another_worker()[0].refresh_now()
+    metrics.FLEET_VERSION.clear()  # A command counts in no process of the service.
+    fleet.run(3)
+
+    counted = REGISTRY.get_sample_value("model_catalog_fleet_version", {"fleet": host.settings.fleet})
+    assert counted == host.version().ms
