@@ -162,9 +162,14 @@ def names_by_target(resolved: Mapping[str, Resolution]) -> dict[str, tuple[str, 
 
 def taken_names(aliases: Iterable[Alias], snapshot: CatalogSnapshot) -> tuple[str, ...]:
     """The aliases whose name is an id or an ARN of the catalog; not those that Mantle or a project alone lists."""
-    models = {it.id for it in snapshot.models if not it.is_on_mantle_alone}
     own = {it.id for it in (*snapshot.application_profiles, *snapshot.account_models)}
-    return tuple(it.name for it in aliases if it.name in models | own or it.name in snapshot.by_profile)
+
+    def is_taken(name: str) -> bool:
+        model = snapshot.by_id.get(name)
+        is_listed = model is not None and not model.is_on_mantle_alone
+        return is_listed or name in snapshot.by_profile or name in own
+
+    return tuple(it.name for it in aliases if is_taken(it.name))
 
 
 def _newest(patterns: Collection[str], models: Iterable[CatalogEntry]) -> dict[str, Resolution]:
