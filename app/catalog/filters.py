@@ -7,7 +7,7 @@ from datetime import datetime
 from app.catalog.cards import NO_CARDS, CardBook
 from app.catalog.entries import MODEL, ON_DEMAND, CatalogEntry, RowGroup
 from app.catalog.joining import facts_of
-from app.catalog.mantle import restrict_mantle
+from app.catalog.mantle import on_mantle_alone, restrict_mantle
 from app.catalog.merge import row_groups
 from app.catalog.records import GLOBAL, Invocation
 
@@ -74,11 +74,16 @@ def restrict(
         entry = restrict_mantle(entry, left_there, rank=rank, cards=cards, prefers_cards=prefers_cards)
     if opened != entry.project_ways:
         entry = replace(entry, project_ways=opened)
-    if not invocations and not former and opened and entry.is_callable and not entry.is_of_project:
-        return replace(entry, invocations=(), former_invocations=(), is_of_project=True)
     if not invocations and not former and not (entry.is_of_project and opened):
         # What the runtime endpoint serves is found where that serves it.
-        return entry if entry.mantle_rows and not entry.invocations and not entry.former_invocations else None
+        if not entry.mantle_rows or entry.invocations or entry.former_invocations:
+            return None
+        there = [(row, tuple(region for region in regions if region in left_there)) for row, regions in entry.rows]
+        if (kept := tuple(group for group in there if group[1])) == entry.rows:
+            return entry
+        if not kept:
+            return on_mantle_alone(entry, cards=cards, prefers_cards=prefers_cards)
+        return replace(entry, rows=kept, **facts_of([row for row, _ in kept], at, cards, prefers_cards=prefers_cards))
     callable_by = opened or () if entry.is_of_project else invocations
     current = {region for way in callable_by for region in way.regions}
     left = current | {region for way in former for region in way.regions}

@@ -58,6 +58,20 @@ def restrict_mantle(
     return replace(restricted, **_facts(entry.model_id, rows, cards, prefers_cards=prefers_cards))
 
 
+def on_mantle_alone(entry: CatalogEntry, *, cards: CardBook, prefers_cards: bool) -> CatalogEntry:
+    """What is left of an entry where nothing but Mantle serves it."""
+    return CatalogEntry(
+        id=entry.id,
+        model_id=entry.model_id,
+        mantle_rows=entry.mantle_rows,
+        access=entry.access,
+        project_ways=entry.project_ways,
+        projects_setting=entry.projects_setting,
+        aliases=entry.aliases,
+        **_facts(entry.model_id, entry.mantle_rows or (), cards, prefers_cards=prefers_cards),
+    )
+
+
 def _gather(listings: Iterable[PartListing]) -> dict[str, dict[MantleModel, list[str]]]:
     """The regions of each row that can be called, by the model's id."""
     found: dict[str, dict[MantleModel, list[str]]] = {}

@@ -55,10 +55,11 @@ def with_projects(
             projects_setting=projects,
             is_of_project=True,
         )
-        if (account is None or not account.is_callable) and model.id not in base_profiles:
+        # Also of what the account has: a filter may leave what the project opens, and nothing of the account's.
+        if model.id not in base_profiles:
             entries[model.id] = entry
         for profile_id in profile_ids(ways):
-            if profile_id not in base_profiles and profile_id not in base:
+            if profile_id not in base:
                 entries.setdefault(profile_id, _profile_entry(entry, profile_id, of_projects.profile_names, cards))
     return replace(
         merged,

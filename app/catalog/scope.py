@@ -123,6 +123,8 @@ class Scope:
         covers = self._covers(entry)
         if wanted.is_open and covers and not self._hides_profile(entry):
             is_seen = entry.is_callable or self.include_provisioned or entry.former_invocations or entry.is_of_project
+            if self.excluded is not None and entry.project_ways and not entry.is_of_project:
+                entry = replace(entry, project_ways=tuple(filter(self._allows(entry, covers), entry.project_ways)))
             return entry if is_seen else None
         if not covers and not self._names_profile(entry):
             return None
@@ -158,7 +160,9 @@ EVERYTHING = Scope(name="operator", include_provisioned=True)
 
 
 def _profiles_of(entry: CatalogEntry) -> tuple[str, ...]:
-    return profile_ids(entry.invocations, entry.former_invocations, entry.project_ways or ())
+    if entry.is_of_project:
+        return profile_ids(entry.project_ways or ())
+    return profile_ids(entry.invocations, entry.former_invocations)
 
 
 def _any_left(entry: CatalogEntry, wanted: InvocationFilter) -> CatalogEntry | None:

@@ -68,7 +68,7 @@ def search(
     """
     [order] = (SORTS[it] for it in known_spellings("sort", [sort], SORTS))
     entries = view.entry_list(listed)
-    models = (*view.models, *entries.entries)
+    models = (*view.models, *view.account_models, *view.project_entries)
     providers = known_spellings("provider", wanted.providers, (it.provider for it in models if it.provider))
     inputs = known_spellings(
         "input_modalities", wanted.input_modalities, (w for it in models for w in it.input_modalities)

@@ -4,6 +4,7 @@ from collections import Counter, OrderedDict
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
+from operator import attrgetter
 
 from app.catalog.aliases import Alias, AliasTargetGone, Resolution, former_targets, names_by_target, resolve
 from app.catalog.entries import MODEL, ON_DEMAND, CatalogEntry, profile_ids
@@ -66,9 +67,9 @@ class EntryList:
 class CatalogView:
     """The lists of one snapshot for one scope. Its lists are made when they are first wanted, and bounded.
 
-    `models`, `application_profiles` and `account_models` are all that the scope sees, newest first; `regions` the
-    configured ones, in order of preference, whether they answered or not; `resolved` what the aliases stand for, by
-    name.
+    `models`, `application_profiles`, `account_models` and `project_entries` are all that the scope sees, newest first;
+    `regions` the configured ones, in order of preference, whether they answered or not; `resolved` what the aliases
+    stand for, by name.
     """
 
     def __init__(self, snapshot: CatalogSnapshot, scope: Scope, aliases: Sequence[Alias] = ()) -> None:
@@ -100,6 +101,7 @@ class CatalogView:
         self.models = self._visible.models
         self.application_profiles = self._visible.application_profiles
         self.account_models = self._visible.account_models
+        self.project_entries = self._visible.project_entries
         self.find_exact, self.find_base = self._visible.find_exact, self._visible.find_base
         self._lists: OrderedDict[ListFilter, EntryList] = OrderedDict()
 
@@ -227,7 +229,7 @@ class CatalogView:
         models: Iterable[CatalogEntry] = self.models
         own: Iterable[CatalogEntry] = self.application_profiles
         account: Iterable[CatalogEntry] = self.account_models
-        of_projects: Iterable[CatalogEntry] = visible.project_entries
+        of_projects: Iterable[CatalogEntry] = self.project_entries
         left = InvocationFilter(
             regions=self._known_regions(wanted.regions) if wanted.regions else None,
             destinations=self._known_destinations(wanted.within) if wanted.within else None,
@@ -235,9 +237,10 @@ class CatalogView:
         if not left.is_open:
             models, own = self._restricted((*models, *visible.dormant), left), self._restricted(own, left)
             account, of_projects = self._restricted(account, left), self._restricted(of_projects, left)
-        of_projects = [*(it for it in models if it.is_of_project), *of_projects]
-        listed = [it for it in models if not it.is_of_project and visible.is_of_base(it)]
-        on_mantle = [it for it in models if not it.is_of_project and not visible.is_of_base(it)]
+        # A filter leaves nothing of a model that cannot be called but what Mantle serves.
+        is_of_base = visible.is_of_base if left.is_open else attrgetter("is_callable_at_runtime")
+        listed = [it for it in models if is_of_base(it)]
+        on_mantle = [it for it in models if not is_of_base(it)]
         has_models, has_profiles = wanted.view != PROFILES_VIEW, wanted.view != MODELS_VIEW
         aliases = list(self._alias_entries((*listed, *on_mantle), (*account, *own))) if has_models else []
         yield from (*listed, *aliases) if has_models else filter(None, map(_on_demand_only, listed))
@@ -249,7 +252,7 @@ class CatalogView:
             own if has_profiles else (),
             on_mantle if has_models else (),
             [it for it in account if wanted.view == ALL_VIEW or self._is_named(it)],
-            of_projects if wanted.view == ALL_VIEW else (),
+            [it for it in of_projects if wanted.view == ALL_VIEW and not (left.is_open and self.find_base(it.id))],
         ):
             # An id stands once in a list, though a profile may call several models.
             new = {it.id: it for it in reversed([it for it in group if it.id not in ids])}

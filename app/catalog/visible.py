@@ -30,20 +30,16 @@ class VisibleCatalog:
             return entries if is_whole else tuple(sorted(left, key=sort_key))
 
         self._snapshot = snapshot
-        self._includes_provisioned = scope.include_provisioned
+        self._lists_provisioned = scope.include_provisioned and seen.is_open
         self._alias_names: Mapping[str, tuple[str, ...]] = MappingProxyType({})
         models = visible(snapshot.models)
-        opened = tuple(it for it in models if it.is_of_project)
-        if opened:
-            models = tuple(it for it in models if not it.is_of_project)
         # A model that some regions only sell, and that has ended in the others: a filter of regions may leave these.
         self.dormant = tuple(it for it in models if not it.is_callable and not scope.include_provisioned)
         self.models = (
             tuple(it for it in models if it.is_callable or scope.include_provisioned) if self.dormant else models
         )
         self.application_profiles = visible(snapshot.application_profiles)
-        # One that the account has in regions alone that the scope does not see, and a project in others, comes first.
-        self.project_entries = (*opened, *visible(snapshot.project_entries))
+        self.project_entries = visible(snapshot.project_entries)
         self.account_models = visible(snapshot.account_models)
         self._index()
 
@@ -83,7 +79,7 @@ class VisibleCatalog:
 
     def is_of_base(self, model: CatalogEntry) -> bool:
         """Whether a model of these would be seen if no optional part listed it."""
-        return model.is_callable_at_runtime or (self._includes_provisioned and bool(model.rows))
+        return model.is_callable_at_runtime or (self._lists_provisioned and bool(model.rows))
 
     def find_base(self, name: str) -> CatalogEntry | None:
         """The entry of an id that a base part lists: no other part's takes its place."""
@@ -91,7 +87,7 @@ class VisibleCatalog:
         if model is not None and self.is_of_base(model):
             return model
         model = self._by_profile.get(name)
-        return None if model is None else self.profile_entry(model, name)
+        return None if model is None or not self.is_of_base(model) else self.profile_entry(model, name)
 
     def profile_entry(self, model: CatalogEntry, profile_id: str) -> CatalogEntry:
         """The entry of a profile, with what it has of its own.

@@ -67,9 +67,9 @@ def log_refresh(done: Refresh, previous: CatalogSnapshot | None) -> None:
         is_quiet = failure.part in PROJECT_PARTS or (failure.action and failure.part not in BASE_PARTS)
         if not is_quiet:
             _log_failure(failure, kept)
-    _log_not_permitted(failures, () if previous is None else previous.state.failures)
+    _log_not_permitted(state.failures, () if previous is None else previous.state.failures)
     _log_project_failures([it for it in failures if it.part in PROJECT_LISTINGS and not it.action])
-    unknown_in = _unknown_in(listings.values())
+    unknown_in = _unknown_in(state.listings)
     if unknown_in and unknown_in != _unknown_in(() if previous is None else previous.state.listings):
         log.warning("project_unknown", projects=list(state.projects), regions=unknown_in)
     before = {} if previous is None else {(it.region, it.part): it for it in previous.state.listings}

@@ -208,8 +208,7 @@ class CacheGeneration:
         """Whether queries answer the same of the other snapshot: all that they read of it is equal."""
         mine = self.snapshot
         return (
-            mine.models is other.models
-            and mine.application_profiles is other.application_profiles
+            mine.models is other.models  # All other entries are used again together with these.
             and mine.profile_names is other.profile_names
             and mine.removed == other.removed
             and mine.state.regions == other.state.regions

@@ -1,6 +1,7 @@
 """How far each target has got: kept apart from the catalog, so that a lost catalog sends nothing twice."""
 
 import json
+import time
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -15,6 +16,8 @@ from app.refresh.store import StoreUnreachable
 FOLDER = "webhooks"
 FOLDER_MODE = 0o700
 MAX_BYTES = 1 << 20
+# As long as an event is tried: what is older is owed to nobody.
+OTHERS_COUNT_S = 3 * 24 * 3600
 # The end of the key on a fleet's engine.
 VALUE = "webhooks"
 
@@ -73,8 +76,8 @@ class CursorStore(Protocol):
 class CursorFile:
     """The cursors of one catalog in a file of `CATALOG_DIR/webhooks`.
 
-    While there is none, those saved last beside it count: the settings that name the catalog have changed, it begins
-    with what was stored before, and targets get what they are owed.
+    While there is none, those saved lately beside it tell how far targets have got: the settings that name the catalog
+    have changed, it begins with what was stored before, and targets get what they are owed.
     """
 
     def __init__(self, path: Path) -> None:
@@ -94,11 +97,14 @@ class CursorFile:
             raise CursorsUnavailable(f"{self._path} is damaged ({error}): remove it, and targets begin anew") from None
 
     def _saved_last(self) -> Cursors:
+        saved: list[tuple[float, Path]] = []
         with suppress(OSError):
-            others = sorted(self._path.parent.glob("*.json"), key=lambda it: it.stat().st_mtime_ns, reverse=True)
-            for other in others:
-                with suppress(Malformed):
-                    return _read_file(other)
+            saved += [(it.stat().st_mtime, it) for it in self._path.parent.glob("*.json")]
+        for saved_ts, file in sorted(saved, reverse=True):
+            if time.time() - saved_ts < OTHERS_COUNT_S:
+                with suppress(OSError, Malformed):
+                    cursors = _read_file(file)
+                    return {name: Cursor(event_id=it.event_id) for name, it in cursors.items()}
         return {}
 
     def save(self, cursors: Cursors) -> None:

@@ -122,7 +122,7 @@ export class ModelSheet {
       h("div", { class: "columns" },
         h("section", {}, h("h3", {}, t("model.facts")), this._facts(row)),
         h("section", {}, h("h3", {}, t("model.prices")), ...prices(row.entry.card), h("h3", {}, t("model.capabilities")), capabilities(row.entry.capabilities))),
-      h("section", {}, h("h3", {}, t("model.where")), this._where(ways, way)),
+      h("section", {}, h("h3", {}, t("model.where")), this._where(row, ways, way)),
       way && h("section", {}, h("h3", {}, t("model.lines")), this._lines(catalog, row, callable, way)),
       sources(row.entry.card),
     ].filter(Boolean);
@@ -157,8 +157,9 @@ export class ModelSheet {
       h("div", {}, h("dt", {}, t(`model.${name}`)), h("dd", { class: value === null ? "muted" : null }, value ?? t("model.unknown")))));
   }
 
-  _where(ways, current) {
-    if (!ways.length) return h("p", { class: "muted" }, t("model.where_none"));
+  _where(row, ways, current) {
+    const hasProject = Object.keys(row.entry.projects ?? {}).length > 0;
+    if (!ways.length) return h("p", { class: "muted" }, t(hasProject ? "model.where_project" : "model.where_none"));
     const rows = ways.map((way) => h("tr", { class: way === current ? "current" : null },
       h("th", { scope: "row" }, way.region),
       h("td", {}, mark(MARKS[way.mark]), " ", wayLabel(way)),

@@ -1,9 +1,12 @@
 """The table of parts, and what follows it."""
 
+import json
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 
+from app import pages
 from app.catalog.codec import decode_result, decode_state, encode_result, encode_state
 from app.catalog.next_snapshot import is_incomplete, never_listed, next_snapshot
 from app.catalog.parts import OWN_PARTS, PARTS, STORED_TABLES
@@ -79,3 +82,9 @@ def test_the_state_of_a_region_is_that_of_its_base_parts() -> None:
 
     assert (found.state, found.failure) == (FRESH, None)
     assert [(it.part, it.state) for it in found.parts if it.failure] == [(PROVISIONED, MISSING)]
+
+
+def test_the_page_has_a_word_for_every_part() -> None:
+    texts = json.loads((Path(pages.__file__).parent / "texts.json").read_text())
+
+    assert set(PARTS) <= set(texts["freshness"]["parts"])

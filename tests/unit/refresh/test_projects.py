@@ -4,8 +4,8 @@ from dataclasses import replace
 
 from structlog.testing import capture_logs
 
-from app.catalog.records import DATA_RETENTION, PROGRAMS, PROJECT_MODELS, PROJECT_PROFILES
-from tests.support.builders import failure, listing, model
+from app.catalog.records import DATA_RETENTION, PROGRAMS, PROJECT_MODELS, PROJECT_PROFILES, PROVISIONED
+from tests.support.builders import failure, failures, listing, model
 from tests.unit.refresh.world import EAST, WEST, World
 
 
@@ -45,3 +45,20 @@ def test_a_project_that_no_region_knows_is_one_line(world: World) -> None:
 
     [line] = [it for it in logs if it["event"] == "project_unknown"]
     assert (line["projects"], line["regions"]) == (["proj_typo"], [WEST, EAST])
+
+
+def test_a_retry_of_some_regions_says_nothing_again_and_nothing_wrong_of_the_others(world: World) -> None:
+    refused = [failure(it, PROVISIONED, action="bedrock:ListProvisionedModelThroughputs") for it in (EAST, WEST)]
+    known, unknown = (
+        replace(listing(it, at=world.now)[0], part=PROJECT_MODELS, is_offered=it == EAST) for it in (EAST, WEST)
+    )
+    world.answer = lambda: (listing(EAST, model("a"), at=world.now), failures(WEST), refused, [known, unknown])
+    refresher, _ = world.worker(regions=(EAST, WEST), projects=("proj_a",), parts=("models", "profiles", "provisioned"))
+    with capture_logs() as logs:
+        for _ in range(4):
+            refresher.refresh_if_due()
+            world.wait(seconds=60)
+
+    assert len(world.asked) > 1 and world.asked[-1] == (WEST,)
+    assert [it["regions"] for it in logs if it["event"] == "part_not_permitted"] == [[WEST, EAST]]
+    assert [it for it in logs if it["event"] == "project_unknown"] == []

@@ -1,5 +1,7 @@
 """The cursors of a fleet: on the engine, with a copy on each host."""
 
+import os
+import time
 from pathlib import Path
 
 import pytest
@@ -88,19 +90,30 @@ def test_without_a_fleet_there_is_a_file_of_the_catalogs_own(tmp_path: Path) -> 
 
 
 def test_after_a_change_of_the_settings_targets_get_what_they_are_owed(tmp_path: Path) -> None:
+    switched_off = Cursor(event_id="2", attempts=3, revision="r", is_gone=True)
     before, damaged = (cursor_store(tmp_path, name, None) for name in ("before", "damaged"))
-    before.save(ONE)
+    before.save({"ops": switched_off})
     damaged.save(ONE)
     (tmp_path / "webhooks" / "damaged.json").write_bytes(b"{")
+    (tmp_path / "webhooks" / "unreadable.json").mkdir()
     changed = cursor_store(tmp_path, "changed", None)
 
-    assert changed.load() == changed.peek() == ONE
+    # How far it has got, and nothing of how it failed.
+    assert changed.load() == changed.peek() == {"ops": Cursor(event_id="2")}
     changed.save({})
     assert changed.load() == {}
-    assert before.load() == ONE
+    assert before.load() == {"ops": switched_off}
+
+
+def test_cursors_that_other_settings_left_long_ago_owe_nothing(tmp_path: Path) -> None:
+    cursor_store(tmp_path, "before", None).save(ONE)
+    four_days_ago = time.time() - 4 * 24 * 3600
+    os.utime(tmp_path / "webhooks" / "before.json", (four_days_ago, four_days_ago))
+
+    assert cursor_store(tmp_path, "changed", None).load() == {}
 
 
 def test_a_fleet_without_cursors_begins_with_those_of_the_settings_before(tmp_path: Path) -> None:
-    cursor_store(tmp_path, "before", None).save(ONE)
+    cursor_store(tmp_path, "before", None).save({"ops": Cursor(event_id="2")})
 
-    assert cursor_store(tmp_path, "changed", Engine()).load() == ONE
+    assert cursor_store(tmp_path, "changed", Engine()).load() == {"ops": Cursor(event_id="2")}
