@@ -23,14 +23,15 @@ from tests.support.servers import Service, eventually, running_service
 
 def test_the_official_clients_list_through_nginx(service: tuple[Nginx, Service]) -> None:
     url = service[0].url
-    claude = anthropic.Anthropic(api_key=KEY, base_url=f"{url}/anthropic", max_retries=0)
-    gpt = openai.OpenAI(api_key=KEY, base_url=f"{url}/v1", max_retries=0)
+    with (
+        anthropic.Anthropic(api_key=KEY, base_url=f"{url}/anthropic", max_retries=0) as claude,
+        openai.OpenAI(api_key=KEY, base_url=f"{url}/v1", max_retries=0) as gpt,
+    ):
+        listed = [model.id for model in claude.models.list(limit=7)]
 
-    listed = [model.id for model in claude.models.list(limit=7)]
-
-    assert "anthropic.claude-opus-5" in listed
-    assert set(listed) <= {model.id for model in gpt.models.list()}
-    assert claude.models.retrieve(listed[0]).id == listed[0]
+        assert "anthropic.claude-opus-5" in listed
+        assert set(listed) <= {model.id for model in gpt.models.list()}
+        assert claude.models.retrieve(listed[0]).id == listed[0]
 
 
 def test_a_refusal_through_nginx_has_one_request_id_everywhere(service: tuple[Nginx, Service]) -> None:

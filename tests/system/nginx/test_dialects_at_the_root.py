@@ -95,9 +95,9 @@ def test_the_official_clients_list_and_infer_at_one_address(tmp_path: Path) -> N
         running_service(tmp_path, socket=where),
         running_gateway(GatewayStub()) as gateway,
         running_nginx(tmp_path / "nginx", where, changes=AT_THE_ROOT, gateway_port=gateway.port) as nginx,
+        anthropic.Anthropic(api_key=KEY, base_url=nginx.url, max_retries=0) as claude,
+        openai.OpenAI(api_key=KEY, base_url=f"{nginx.url}/v1", max_retries=0) as gpt,
     ):
-        claude = anthropic.Anthropic(api_key=KEY, base_url=nginx.url, max_retries=0)
-        gpt = openai.OpenAI(api_key=KEY, base_url=f"{nginx.url}/v1", max_retries=0)
         listed = {model.id for model in claude.models.list(limit=1000)}
         message = claude.messages.create(
             model="anthropic.claude-opus-4-8", max_tokens=9, messages=[{"role": "user", "content": "Hello"}]

@@ -131,9 +131,11 @@ def test_a_stream_arrives_part_by_part_however_long_it_pauses(site: Site, prefix
         time.sleep(0.5)
 
     gateway.pause, gateway.in_chunks = pause, in_chunks
-    client = anthropic.Anthropic(api_key=KEY, base_url=nginx.url + prefix, max_retries=0)
     texts = []
-    with client.messages.stream(model=HAIKU, max_tokens=9, messages=[{"role": "user", "content": "Hello"}]) as stream:
+    with (
+        anthropic.Anthropic(api_key=KEY, base_url=nginx.url + prefix, max_retries=0) as client,
+        client.messages.stream(model=HAIKU, max_tokens=9, messages=[{"role": "user", "content": "Hello"}]) as stream,
+    ):
         for text in stream.text_stream:
             texts.append(text)
             read.release()
@@ -148,9 +150,9 @@ def test_a_stream_of_15_seconds_passes_the_files_as_they_are_shipped(tmp_path: P
     with (
         running_gateway(GatewayStub()) as gateway,
         behind_nginx(tmp_path, gateway_port=gateway.port) as (nginx, _),
+        openai.OpenAI(api_key=KEY, base_url=f"{nginx.url}/v1", max_retries=0) as client,
     ):
         gateway.pause = lambda: time.sleep(next(pauses))
-        client = openai.OpenAI(api_key=KEY, base_url=f"{nginx.url}/v1", max_retries=0)
         question: Any = [{"role": "user", "content": "Hello"}]
         stream = client.chat.completions.create(model=HAIKU, messages=question, stream=True)
 
@@ -158,11 +160,12 @@ def test_a_stream_of_15_seconds_passes_the_files_as_they_are_shipped(tmp_path: P
 
 
 def test_openais_client_streams_too(site: Site) -> None:
-    client = openai.OpenAI(api_key=KEY, base_url=f"{site[0].url}/v1", max_retries=0)
+    question: Any = [{"role": "user", "content": "Hello"}]
 
-    stream = client.chat.completions.create(model=HAIKU, messages=[{"role": "user", "content": "Hello"}], stream=True)
+    with openai.OpenAI(api_key=KEY, base_url=f"{site[0].url}/v1", max_retries=0) as client:
+        stream = client.chat.completions.create(model=HAIKU, messages=question, stream=True)
 
-    assert [chunk.choices[0].delta.content for chunk in stream] == list(PARTS)
+        assert [chunk.choices[0].delta.content for chunk in stream] == list(PARTS)
 
 
 @pytest.mark.parametrize("in_chunks", [False, True])

@@ -44,8 +44,10 @@ def test_each_region_takes_the_ids_that_the_catalog_names_for_it(tmp_path: Path,
             listed = nginx.get(f"{MODELS}?limit=1000").json()["data"]
             to_send = [model["aws_bedrock"]["invoke"][region] for model in listed]
             answers = {model_id: invoked(nginx, model_id) for model_id in to_send}
-            claude = anthropic.Anthropic(api_key=KEY, base_url=f"{nginx.url}/anthropic", max_retries=0)
-            with pytest.raises(anthropic.BadRequestError, match="with on-demand throughput isn't supported"):
+            with (
+                anthropic.Anthropic(api_key=KEY, base_url=f"{nginx.url}/anthropic", max_retries=0) as claude,
+                pytest.raises(anthropic.BadRequestError, match="with on-demand throughput isn't supported"),
+            ):
                 claude.messages.create(
                     model="anthropic.claude-haiku-4-5-20251001-v1:0",
                     max_tokens=9,
