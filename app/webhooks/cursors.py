@@ -16,7 +16,7 @@ from app.refresh.store import StoreUnreachable
 FOLDER = "webhooks"
 FOLDER_MODE = 0o700
 MAX_BYTES = 1 << 20
-# As long as an event is tried: what is older is owed to nobody.
+# As long as an event is tried: what is older is owed no more.
 OTHERS_COUNT_S = 3 * 24 * 3600
 # The end of the key on a fleet's engine.
 VALUE = "webhooks"
