@@ -14,7 +14,7 @@ from app.catalog.view import CatalogView
 AnswerT = TypeVar("AnswerT")
 
 LIMIT = "limit"
-# What `id_format` changes: of a list of entries, and of what tells of models.
+# What `id_format` changes: of a list of entries, and of what names models.
 ENTRY_IDS = ("id", "first_id", "last_id")
 MODEL_IDS = ("model_id", "replacement_hint")
 

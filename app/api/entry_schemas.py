@@ -46,7 +46,7 @@ def capabilities_of(entry: CatalogEntry) -> dict[str, Any] | None:
 
 
 def _modalities() -> fields.List[Any]:
-    description = "Null where neither Bedrock nor a card tells them."
+    description = "Null where neither Bedrock nor a card states them."
     return fields.List(fields.String(), allow_none=True, metadata={"description": description})
 
 
@@ -59,12 +59,15 @@ def _own_date(name: str, meaning: str) -> Instant:
         attribute=f"account_row.{name}",
         dump_default=None,
         allow_none=True,
-        metadata={"description": f"Of the account's own: {meaning}, null where AWS does not tell.", SOMETIMES: True},
+        metadata={
+            "description": f"Of the account's own: {meaning}, null where AWS does not state it.",
+            SOMETIMES: True,
+        },
     )
 
 
 class LimitsSchema(Schema):
-    """What an entry's card tells of a model in the keys of Anthropic's ModelInfo; null where no source has it."""
+    """What an entry's card has on a model in the keys of Anthropic's ModelInfo; null where no source has it."""
 
     line = fields.String(attribute="card.line", dump_default=None, allow_none=True)
     max_input_tokens = fields.Integer(
@@ -160,19 +163,19 @@ class InvocationsSchema(Schema):
         lambda entry: entry.data_retention,
         metadata={
             "type": ["object", "null"],
-            "description": "Of a model: what Mantle tells of the data retention that it needs, as `allowed_modes`.",
+            "description": "Of a model: what Mantle states of the data retention that it needs, as `allowed_modes`.",
             SOMETIMES: True,
         },
     )
     input_modalities = _modalities()
     output_modalities = _modalities()
-    response_streaming = fields.Boolean(allow_none=True, metadata={"description": "Null where AWS does not tell."})
+    response_streaming = fields.Boolean(allow_none=True, metadata={"description": "Null where AWS does not state it."})
 
     card = fields.Function(
         lambda entry: card_payload(entry.card, omit=entry.unused_card_fields),
         metadata={
             "type": ["object", "null"],
-            "description": "The source and day of each fact that Bedrock does not tell, and list prices, which are "
+            "description": "The source and day of each fact that Bedrock does not state, and list prices, which are "
             "those of a table and no bill.",
         },
     )

@@ -62,7 +62,7 @@ class KeyRefresher:
         if is_required and not self.ring.keys and not self._aws and not settings.auth_disabled:
             raise ConfigError(
                 f"{', '.join(SOURCES[:-1])} and {SOURCES[-1]} name no key; "
-                "allowed: at least one, or AUTH_DISABLED=true to let everybody in"
+                "allowed: at least one, or AUTH_DISABLED=true to admit every caller"
             )
 
     def _read_at_start(self) -> None:

@@ -108,7 +108,7 @@ def _plain_report(report: AccessReport) -> dict[str, Any]:
         "reason": report.access.reason,
         "checked_at": plain_instant(report.access.checked_at),
         "failures": report.failures,
-        "failed_at": None if report.failed_at is None else plain_instant(report.failed_at),
+        "failed_at": plain_instant(report.failed_at),
         "failure": report.failure,
     }
     return {name: value for name, value in plain.items() if value}

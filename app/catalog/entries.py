@@ -78,7 +78,7 @@ class CatalogEntry:
     `access` is its model's, None while that part is off. `mantle_rows` are where Mantle serves the model under its id,
     in the regions' order of preference, None while that part is off. A model that is on Mantle alone has no `rows`.
     `project_ways` are the invocations that only a project opens, None while none is configured; `projects_setting`
-    names the projects, and `is_of_project` tells that nothing else opens it.
+    names the projects, and `is_of_project` that nothing else opens it.
     """
 
     kind: str = MODEL
@@ -140,7 +140,7 @@ class CatalogEntry:
 
     @property
     def mantle_ways(self) -> tuple[Invocation, ...]:
-        """Mantle as an invocation: what AWS does not tell is where a call is processed."""
+        """Mantle as an invocation: AWS does not state where a call is processed."""
         return tuple(Invocation(kind=ON_MANTLE, regions=regions) for _, regions in self.mantle_rows or ())
 
     @property
@@ -152,7 +152,7 @@ class CatalogEntry:
 
     @property
     def data_retention(self) -> dict[str, list[str]] | None:
-        """What Mantle tells of it in the first region that does, as it tells it; None where none does."""
+        """What Mantle states of it in the first region that does, as it is; None where none does."""
         modes = (row.data_retention_modes for row, _ in self.mantle_rows or ())
         known = next((it for it in modes if it is not None), None)
         return None if known is None else {"allowed_modes": list(known)}
@@ -165,7 +165,7 @@ class CatalogEntry:
 
     @property
     def unused_card_fields(self) -> tuple[str, ...]:
-        """What the entry does not take from its card, because Bedrock tells it or because it is a profile's own."""
+        """What the entry does not take from its card, because Bedrock states it or because it is a profile's own."""
         card = self.card
         if card is None:
             return ()

@@ -25,7 +25,7 @@ class InvocationFilter:
         return self.regions is None and self.destinations is None and self.allows is None
 
     def apply(self, ways: Iterable[Invocation]) -> tuple[Invocation, ...]:
-        """What is left of the invocations. Where AWS does not tell the destinations, they may be anywhere."""
+        """What is left of the invocations. Where AWS does not state the destinations, they may be anywhere."""
         return tuple(left for way in ways if (left := self._left(way)) is not None)
 
     def _left(self, way: Invocation) -> Invocation | None:
@@ -87,7 +87,7 @@ def restrict(
     callable_by = opened or () if entry.is_of_project else invocations
     current = {region for way in callable_by for region in way.regions}
     left = current | {region for way in former for region in way.regions}
-    # A card may be found by a profile, and is unknown without it; else one row tells the same everywhere.
+    # A card may be found by a profile, and is unknown without it; else one row has the same facts everywhere.
     known = {
         it.profile_id for it in (*entry.invocations, *entry.former_invocations) if it.profile_id in cards.known_ids
     }

@@ -1,4 +1,4 @@
-"""Where cards meet listings: what an entry's card fills, and what Bedrock tells better."""
+"""Where cards meet listings: what an entry's card fills, and what Bedrock knows better."""
 
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, time

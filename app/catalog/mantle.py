@@ -1,6 +1,6 @@
 """Models on Mantle: joined to those of the runtime endpoint by the same id alone, or entries of their own.
 
-AWS spells some models differently on the two endpoints. An id tells nothing, so such a model is two entries.
+AWS spells some models differently on the two endpoints. An id proves nothing, so such a model is two entries.
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -34,7 +34,7 @@ def with_mantle(
     found = _gather(listings)
     models = [replace(it, mantle_rows=_in_order(found.pop(it.id, {}), rank)) for it in merged.models]
     # An id that is another kind of thing elsewhere stays what it is there.
-    profiles = {way.profile_id for it in merged.models for way in (*it.invocations, *it.former_invocations)}
+    profiles = merged.profile_ids
     for model_id, groups in found.items():
         if model_id in profiles or model_id.startswith("arn:"):
             continue

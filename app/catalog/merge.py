@@ -14,6 +14,7 @@ from app.catalog.entries import (
     CatalogEntry,
     RowGroup,
     kind_of_profile,
+    profile_ids,
 )
 from app.catalog.joining import facts_of
 from app.catalog.lifecycle import has_ended
@@ -51,6 +52,11 @@ class MergedCatalog:
     orphan_profiles: int
     account_models: tuple[CatalogEntry, ...] = ()
     project_entries: tuple[CatalogEntry, ...] = ()
+
+    @property
+    def profile_ids(self) -> frozenset[str]:
+        """Those of all profiles that call a model, or did until its end of life."""
+        return frozenset(profile_ids(*(ways for it in self.models for ways in (it.invocations, it.former_invocations))))
 
 
 class _ModelRows:
@@ -278,7 +284,7 @@ def _application_profiles(
                     continue
                 way = Invocation(kind=kind, regions=(region,), profile_id=profile.id, destinations=destinations)
                 ended = has_ended(row, at)
-                # A profile of one region: what other regions tell of its model is not of it.
+                # A profile of one region: what other regions state of its model is not of it.
                 facts = facts_of([row], at, cards)
                 facts["name"] = profile.name or facts["name"]
                 facts["card"] = cards.card_for_profile(model.card, profile.id)

@@ -134,7 +134,7 @@ def ways_of(facts: ModelFacts) -> Ways:
 
 
 def changed_ways(before: ModelFacts, after: ModelFacts) -> tuple[Ways, Ways]:
-    """The invocations that are no more, and those that are new. Destinations that AWS does not tell are no change."""
+    """The invocations that are no more, and those that are new. Destinations that AWS does not state are no change."""
     old, new = ways_of(before), ways_of(after)
 
     def is_same(key: WayKey) -> bool:

@@ -37,7 +37,6 @@ MAX_DOUBLINGS = 20
 REMOVED_KEPT = timedelta(days=1)
 MAX_REMOVED = 10_000
 
-
 # Listings of what AWS has, which never becomes nothing from one refresh to the next.
 NEVER_EMPTIED = (*BASE_PARTS, PROJECT_MODELS, PROJECT_PROFILES, MANTLE)
 
@@ -188,11 +187,9 @@ def reject_empty(result: PartResult, last: PartListing | None, at: datetime, too
 
     What an account made, it takes away.
     """
-    if isinstance(result, PartFailure) or result.rows or not result.is_offered or last is None or not last.rows:
+    if isinstance(result, PartFailure) or result.rows or not result.is_offered or result.part not in NEVER_EMPTIED:
         return result
-    if result.part not in NEVER_EMPTIED:
-        return result
-    if at - last.listed_at > too_old:
+    if last is None or not last.rows or at - last.listed_at > too_old:
         return result
     detail = f"empty, where the last listing had {len(last.rows)} rows"
     if result.skipped_rows:

@@ -36,9 +36,7 @@ def with_projects(
         _as_base_parts(listings), at=at, regions=regions, invoke_order=invoke_order, cards=cards
     )
     base = {model.id: model for model in merged.models}
-    base_profiles = set(
-        profile_ids(*(ways for it in merged.models for ways in (it.invocations, it.former_invocations)))
-    )
+    base_profiles = merged.profile_ids
     opened: dict[str, tuple[Invocation, ...]] = {}
     entries: dict[str, CatalogEntry] = {}
     for model in of_projects.models:

@@ -208,7 +208,7 @@ class Invocation:
 
     `regions` are those where all else is the same, sorted. `profile_id` is None where the model's own id is sent, or
     (UNKNOWN_PROFILE) where no id is known. `destinations` are a profile's, sorted; GLOBAL stands for every region;
-    empty where AWS does not tell. On demand, a call is processed where it is sent.
+    empty where AWS does not state them. On demand, a call is processed where it is sent.
     """
 
     kind: str

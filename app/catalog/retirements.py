@@ -53,7 +53,7 @@ def retirements(
     """The models that end or are legacy, the next one to end first; days are counted from the snapshot's moment on.
 
     Args:
-        regions: names or patterns; with any, all that is told is of these regions.
+        regions: names or patterns; with any, everything in the result is of these regions.
         models: ids or patterns, in any case; all of them without any.
 
     Raises:

@@ -116,8 +116,9 @@ def build_snapshot(
     destinations = frozenset(
         place for row in profiles if isinstance(row, InferenceProfile) for _, places in row.models for place in places
     )
+    keys = _keys_of_parts(state)
     models, application_profiles, project_entries, account_models = (
-        _with_keys_of_parts(it, state)
+        _with_keys(it, keys)
         for it in (merged.models, merged.application_profiles, merged.project_entries, merged.account_models)
     )
     return CatalogSnapshot(
@@ -180,7 +181,7 @@ def with_cards(snapshot: CatalogSnapshot, cards: CardBook, *, at: datetime) -> C
     """The same snapshot with other cards, as an operator writes them while the service runs.
 
     Returns:
-        A snapshot that changed at `at`, or with the same entries as before where the cards tell nothing new of them.
+        A snapshot that changed at `at`, or with the same entries as before where the cards have nothing new on them.
     """
     new = build_snapshot(snapshot.state, at=snapshot.at, invoke_order=snapshot.invoke_order, cards=cards)
     new = reuse_models(new, snapshot)
@@ -202,8 +203,11 @@ def with_access(snapshot: CatalogSnapshot, access: AccessState | None, *, at: da
     return replace(new, state=replace(state, changed_at=changed_at), changed_at=changed_at)
 
 
-def _with_keys_of_parts(entries: tuple[CatalogEntry, ...], state: CatalogState) -> tuple[CatalogEntry, ...]:
-    """The entries with what stands there while a part is on, also where that knows nothing of them."""
+# The fields of an entry that stand there while a part is on, each with its value, also where the part has none.
+KeysOfParts = Mapping[str, Callable[[CatalogEntry], Any]]
+
+
+def _keys_of_parts(state: CatalogState) -> KeysOfParts:
     keys: dict[str, Callable[[CatalogEntry], Any]] = {}
     if MANTLE in state.parts:
         keys["mantle_rows"] = lambda it: it.mantle_rows or ()
@@ -212,6 +216,11 @@ def _with_keys_of_parts(entries: tuple[CatalogEntry, ...], state: CatalogState) 
     if state.access is not None:
         known = {it.model_id: EntryAccess(report=it.access) for it in state.access.reports}
         keys["access"] = lambda it: known.get(it.model_id, NOT_ASKED)
+    return keys
+
+
+def _with_keys(entries: tuple[CatalogEntry, ...], keys: KeysOfParts) -> tuple[CatalogEntry, ...]:
+    """The entries with these; the same ones without any."""
     if not keys:
         return entries
     return tuple(replace(it, **{name: value_of(it) for name, value_of in keys.items()}) for it in entries)

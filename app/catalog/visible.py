@@ -14,7 +14,7 @@ from app.catalog.scope import Restrict, Scope
 from app.catalog.snapshot import CatalogSnapshot, models_by_profile
 
 # Partition, region (none in a global profile's targets) and account are checked for their form alone: an answer that
-# depended on the account would tell which one this is.
+# depended on the account would give away which one this is.
 ARN = re.compile(
     r"arn:aws[a-z-]*:bedrock:[a-z0-9-]*:(?:\d{12})?:(?P<kind>foundation-model|inference-profile)/(?P<id>.+)", re.DOTALL
 )

@@ -137,7 +137,7 @@ def _tells_of_ways(event: CatalogEvent) -> bool:
 def _with_regions(event: CatalogEvent, cut: CatalogEvent, before: Side, after: Side) -> tuple[Side, Side]:
     """The sides, with the regions where what a scope sees can be called newly or no more, though the model could be.
 
-    Where the model itself comes to a region or leaves one, another event tells of regions.
+    Where the model itself comes to a region or leaves one, another event has the regions.
     """
     if any(regions_difference(event.before or NO_FACTS, event.after or NO_FACTS)):
         return before, after

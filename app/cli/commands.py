@@ -306,7 +306,7 @@ def _print_status(*, as_json: bool) -> None:
 
 
 def _alias_reason(alias: dict[str, Any]) -> str:
-    """What is to be said of an alias; nothing where it stands for one thing."""
+    """What is wrong with an alias; nothing where it stands for one thing."""
     name, target = alias["name"], alias["target"]
     if alias["state"] == GONE:
         return f"alias {name}: its target {target} is not there"

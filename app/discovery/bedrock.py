@@ -138,7 +138,7 @@ class BedrockSource:
             connect_timeout=min(CONNECT_TIMEOUT_S, settings.refresh_timeout_s),
             read_timeout=min(READ_TIMEOUT_S, settings.refresh_timeout_s),
             retries={"mode": "standard", "total_max_attempts": MAX_ATTEMPTS},
-            max_pool_connections=len(requested_parts(settings)),
+            max_pool_connections=len(self._parts),
             tcp_keepalive=True,
         )
         self._making_client = threading.Lock()

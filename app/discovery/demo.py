@@ -32,7 +32,7 @@ from config import ALL_REGIONS, Settings, listed_parts
 
 FACTS_FILE = Path(__file__).with_name("demo_facts.json")
 
-# Makers by the first part of the ids that the package lists. (An id tells nothing; this is a table of the demo's own.)
+# Makers by the first part of the ids that the package lists. (An id proves nothing; this is a table of the demo's own.)
 PROVIDERS = {
     "ai21": "AI21 Labs",
     "amazon": "Amazon",

@@ -121,15 +121,13 @@ class Mantle:
         return rows
 
     def _token(self) -> str:
+        name, token = KEY_VARIABLE, os.environ.get(KEY_VARIABLE, "").strip()
         if self._token_file:
             name = "CATALOG_MANTLE_TOKEN_FILE"
             with Path(self._token_file).open("rb") as file:
                 token = file.read(MAX_TOKEN_BYTES).decode("ascii", "replace").strip()
-        else:
-            name = KEY_VARIABLE
-            token = os.environ.get(name, "").strip()
-            if not token:
-                return ""
+        elif not token:
+            return ""
         if not TOKEN.fullmatch(token):
             raise InvalidToken(f"{name} must hold one bearer key, of visible ASCII characters")
         return token
@@ -187,7 +185,7 @@ def _is_unknown_name(error: BaseException) -> bool:
 
 
 def _refusal(status: int, header: str, body: bytes) -> MantleRefused:
-    """What an error answer tells: OpenAI's `{"error": {"code", "type", "message"}}`, or AWS's `{"message"}`."""
+    """The fields of an error answer: OpenAI's `{"error": {"code", "type", "message"}}`, or AWS's `{"message"}`."""
     try:
         answer = parsed(body)
     except Malformed:

@@ -54,7 +54,7 @@ class OperatorFile:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReadingContext:
-    """What sections are read with: the file's day, digest and folder, and the scope that the settings give everybody.
+    """What sections are read with: the file's day, digest and folder, and the scope that the settings give to all.
 
     `webhooks` stands for that section where it is not to be read.
     """

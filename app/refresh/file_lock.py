@@ -105,7 +105,7 @@ def lock_holder(file: os.stat_result) -> LockHolder | None:
             if len(words) < 6 or words[1] != "FLOCK":
                 continue
             its_device, _, inode = words[5].rpartition(":")
-            # A file system of several layers may tell another device here than to stat.
+            # A file system of several layers may show another device here than to stat.
             if inode == str(file.st_ino) and words[4].isdecimal():
                 found[its_device == device] = int(words[4])
     pid = found.get(True, found.get(False, 0))

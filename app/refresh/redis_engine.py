@@ -138,7 +138,7 @@ class RedisLock:
 
 
 class RedisLease(RedisLock):
-    """The fleet's lease, and what the server said when it was had."""
+    """The fleet's lease, and what the server answered when it was acquired."""
 
     def __init__(self, owner: "RedisEngine", lock: Lock, pool: ConnectionPool, *, now_ms: int, newest: Version) -> None:
         super().__init__(owner, lock, pool)

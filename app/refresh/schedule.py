@@ -15,7 +15,7 @@ CLOCK_TOLERANCE = timedelta(minutes=1)
 class RefreshSchedule:
     """Makes a refresh due an interval after the last one, and a retry of what was never listed sooner.
 
-    Both on the monotonic clock: the wall clock only tells how old the first catalog is that a process loads. Any later
+    Both on the monotonic clock: the wall clock only shows how old the first catalog is that a process loads. Any later
     one was stored a moment ago, and never makes a refresh due sooner: so neither a clock that steps nor another process
     makes many due.
     """

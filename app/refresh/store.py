@@ -23,7 +23,7 @@ class Version(NamedTuple):
         return Version(self.ms, self.n + 1)
 
     def local(self) -> "Version":
-        """A later one for this host alone: what is stored under it tells other hosts nothing new."""
+        """A later one for this host alone: what is stored under it is nothing new to other hosts."""
         return Version(self.ms, max(self.n + 1, LOCAL))
 
     def is_local(self) -> bool:

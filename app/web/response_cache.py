@@ -218,6 +218,6 @@ class CacheGeneration:
 
 
 def _which_events(snapshot: CatalogSnapshot) -> tuple[str, ...]:
-    """What tells apart the events of two snapshots: an event never changes, and they leave in the order they came."""
+    """What distinguishes the events of two snapshots: an event never changes, and they leave in the order they came."""
     events = snapshot.state.events
     return (snapshot.state.forgotten_event_id, *(it.id for it in (*events[:1], *events[-1:])))

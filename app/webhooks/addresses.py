@@ -7,7 +7,7 @@ from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address, ip_netw
 
 IPAddress = IPv4Address | IPv6Address
 
-# Where clouds hand out credentials to whoever asks; never a target.
+# Where clouds give credentials to any caller; never a target.
 METADATA = frozenset(
     ip_address(it)
     for it in (

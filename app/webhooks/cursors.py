@@ -5,7 +5,7 @@ import time
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -16,8 +16,8 @@ from app.refresh.store import StoreUnreachable
 FOLDER = "webhooks"
 FOLDER_MODE = 0o700
 MAX_BYTES = 1 << 20
-# As long as an event is tried: what is older is owed no more.
-OTHERS_COUNT_S = 3 * 24 * 3600
+# Retries of one event end after so long; so does a backlog that a target was away for.
+RETRIED_FOR = timedelta(days=3)
 # The end of the key on a fleet's engine.
 VALUE = "webhooks"
 
@@ -76,7 +76,7 @@ class CursorStore(Protocol):
 class CursorFile:
     """The cursors of one catalog in a file of `CATALOG_DIR/webhooks`.
 
-    While there is none, those saved lately beside it tell how far targets have got: the settings that name the catalog
+    While there is none, those saved lately beside it show how far targets have got: the settings that name the catalog
     have changed, it begins with what was stored before, and targets get what they are owed.
     """
 
@@ -101,7 +101,7 @@ class CursorFile:
         with suppress(OSError):
             saved += [(it.stat().st_mtime, it) for it in self._path.parent.glob("*.json")]
         for saved_ts, file in sorted(saved, reverse=True):
-            if time.time() - saved_ts < OTHERS_COUNT_S:
+            if time.time() - saved_ts < RETRIED_FOR.total_seconds():
                 with suppress(OSError, Malformed):
                     cursors = _read_file(file)
                     return {name: Cursor(event_id=it.event_id) for name, it in cursors.items()}

@@ -96,7 +96,7 @@ def deliver(
         connection = _Connection(target, address, context())
         try:
             with _aborted_at(deadline, connection):
-                # An address that nobody answers at leaves time for the others.
+                # An address that does not answer leaves time for the others.
                 connection.connect_within((deadline - time.monotonic()) / (len(addresses) - place))
                 return _post(connection, target, headers, body, deadline)
         except OSError as error:

@@ -13,7 +13,7 @@ from app.catalog.current import Catalog
 from app.catalog.records import CatalogEvent
 from app.catalog.snapshot import CatalogSnapshot
 from app.telemetry import metrics
-from app.webhooks.cursors import Cursor, Cursors, CursorStore, CursorsUnavailable
+from app.webhooks.cursors import RETRIED_FOR, Cursor, Cursors, CursorStore, CursorsUnavailable
 from app.webhooks.delivery import DELIVERED, SWITCHED_OFF, Attempt, deliver
 from app.webhooks.messages import Message, event_message, probe_message
 from app.webhooks.targets import Target
@@ -28,8 +28,6 @@ LEASE_S = 20.0
 # A run lasts 20 s, and what is under way then 10 s more.
 MAX_HELD_S = 60.0
 LEASE_NAME = "send_webhooks"
-# Retries of one event end after so long; so does a backlog that a target was away for.
-RETRIED_FOR = timedelta(days=3)
 FIRST_PAUSE = timedelta(seconds=5)
 MAX_PAUSE = timedelta(hours=6)
 MAX_DOUBLINGS = 20

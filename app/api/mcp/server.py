@@ -53,7 +53,7 @@ NAME = "bedrock-model-catalog"
 INSTRUCTIONS = (
     "The models that AWS Bedrock offers in this service's regions, kept up to date. Ask search_models first to find "
     "models by provider, modality, region or name; anthropic_model_list pages through the chat models (text in and "
-    "out), newest first; anthropic_model_get tells about one of those; model_changes tells what is new "
+    "out), newest first; anthropic_model_get describes one of those; model_changes lists what is new "
     "and what ends soon."
 )
 # The tools change with the service's version and settings alone.
@@ -296,7 +296,7 @@ async def _exchange(server: Server[Any], headers: list[tuple[bytes, bytes]], bod
 
     async def receive() -> Any:
         if not unread:
-            # What comes after the body is the client's leaving, of which WSGI tells nothing.
+            # What comes after the body is the client's leaving, which WSGI does not report.
             await asyncio.Event().wait()
         return unread.pop()
 

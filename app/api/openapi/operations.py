@@ -87,7 +87,7 @@ HEADERS = {
     "age": _header("Seconds since the last refresh.", "42", pattern="^[0-9]+$"),
     "vary": _header("What else the answer depends on.", "Accept-Encoding, Authorization, X-Api-Key"),
     "retry-after": _header("Seconds to wait before asking again.", "5", pattern="^[0-9]+$"),
-    "x-should-retry": _header("Tells Anthropic's SDKs that another try is of no use.", "false", enum=["false"]),
+    "x-should-retry": _header("Signals to Anthropic's SDKs that another try is of no use.", "false", enum=["false"]),
     "www-authenticate": _header("How to authenticate.", "Bearer"),
 }
 IDS = ("request-id", "x-request-id")
@@ -265,14 +265,14 @@ OPERATIONS: Mapping[str, Operation] = {
     ),
     "health.livez": Operation(
         tag="Operation",
-        summary="Tell that the process serves",
+        summary="Report that the process serves",
         responses={200: ResponseDescription(schema=LivenessSchema(), example={"status": "ok"})},
         errors=(RequestTooLarge(),),
         is_public=True,
     ),
     "health.readyz": Operation(
         tag="Operation",
-        summary="Tell whether a catalog is loaded, how old it is, and how each region is",
+        summary="Report whether a catalog is loaded, how old it is, and how each region is",
         responses={
             200: ResponseDescription(
                 schema=CatalogStatusSchema(),
@@ -288,7 +288,7 @@ OPERATIONS: Mapping[str, Operation] = {
     ),
     "key_check.check_key": Operation(
         tag="Operation",
-        summary="Tell a reverse proxy whether a key is good",
+        summary="Check a key for a reverse proxy",
         responses={
             204: ResponseDescription(content_type="", description="The key is good.", headers=("cache-control",))
         },
@@ -296,7 +296,7 @@ OPERATIONS: Mapping[str, Operation] = {
     ),
     "metrics.metrics": Operation(
         tag="Operation",
-        summary="Tell Prometheus",
+        summary="Report metrics to Prometheus",
         responses={
             200: ResponseDescription(content_type="text/plain", type="string", example="model_catalog_up 1.0\n")
         },

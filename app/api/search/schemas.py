@@ -108,7 +108,7 @@ class FoundModelSchema(LimitsSchema, InvocationsSchema):
     name = fields.String()
     streaming = fields.Boolean(attribute="response_streaming", allow_none=True)
     lifecycle = fields.String(metadata={"enum": list(LIFECYCLES)})
-    created_at = Instant(metadata={"description": "Its release; the Unix epoch where Bedrock does not tell."})
+    created_at = Instant(metadata={"description": "Its release; the Unix epoch where Bedrock does not state it."})
     deprecated_at = Instant(allow_none=True)
     retires_at = Instant(allow_none=True)
 

@@ -1,4 +1,4 @@
-"""A model card: facts about a model that Bedrock's control plane does not tell, each with its source and date."""
+"""A model card: facts about a model that Bedrock's control plane does not state, each with its source and date."""
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
@@ -10,7 +10,7 @@ OPERATOR = "operator"
 
 LINES = ("haiku", "sonnet", "opus", "fable", "mythos")
 
-# The words of Bedrock's listings, for a model that stands in none of them; where Bedrock tells them, they do not count.
+# The words of Bedrock's listings, for a model in none of them; where Bedrock states them, they do not count.
 MODALITIES = ("input_modalities", "output_modalities")
 
 FIELDS = (
